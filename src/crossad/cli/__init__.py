@@ -1,0 +1,96 @@
+"""The command line. This module knows the verbs' names and one line about each; a verb's code loads when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from crossad import __version__
+from crossad.errors import CrossadError
+
+# verb -> one line of help; the code of verb "x" is `command` in crossad/cli/x.py (a test holds both to the same words)
+VERBS = {
+    "run": "Run a suite on this machine: a queue fills the GPUs (or the CPU), then the report.",
+    "train": "Run one condition, here and now; also what a pod runs.",
+    "validate": "Check suite files: every fault at once, with line and column.",
+    "plan": "Show what would happen: new, done, stale, failed, shared trainings, cost.",
+    "schema": "Print the JSON Schema or the table of keys.",
+    "migrate": "Convert single-domain conditions to multi-domain ones.",
+    "status": "Show where every condition of a run stands.",
+    "explain": "Say in one sentence why a condition is pending or failed, and the next step.",
+    "logs": "Print or follow the log of a condition.",
+    "retry": "Give failed conditions of a run another try.",
+    "cancel": "Stop a run or one of its conditions.",
+    "report": "Compare all conditions: one HTML page, CSV, JSON, Markdown.",
+    "compare": "Compare two conditions on the same images.",
+    "synth": "Write synthetic HDMAP domains (physics-based, labelled synthetic).",
+    "data": "Check data before the first GPU; import raw .mat arrays.",
+    "assets": "List, fetch and verify pretrained weights, pinned by hash.",
+    "completion": "Print the shell completion script for bash, zsh or fish.",
+}
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when that verb is called, so that --help costs no import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(f"crossad.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101 - a fact about this package, not about input
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        verb = args[0] if args else ""
+        if verb and not verb.startswith("-") and verb not in VERBS:
+            import difflib
+
+            near = difflib.get_close_matches(verb, VERBS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"No such verb '{verb}'.{hint} See 'crossad --help'.", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="crossad")
+def cli() -> None:
+    """Train on one domain, test on many: anomaly-detection transfer experiments from one JSON file.
+
+    \b
+    crossad synth data/hdmap                       four synthetic domains to try it on
+    crossad run conditions/smoke.json --data data/hdmap --gpus cpu
+    crossad report --results-dir results --all-models
+    """
+
+
+def main() -> NoReturn:
+    """Run the program; turn errors into one message and an exit code."""
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except CrossadError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(64)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
