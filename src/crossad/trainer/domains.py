@@ -1,0 +1,78 @@
+"""The images a condition needs, domain by domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossad.conditions.model import Config
+from crossad.data.layout import DomainFacts, ImageFile, domain_facts, limit, list_images
+from crossad.data.normalise import Statistics, statistics
+from crossad.errors import DataError
+from crossad.seeds import generator
+from crossad.trainer.loader import ImageSource, Preprocessing
+
+LIMIT_SEED = 0  # one draw for all conditions: `limit_images` must pick the same images whatever a condition's seed is
+
+
+@dataclass(frozen=True)
+class Domains:
+    """Opens splits of the data root as a condition wants them."""
+
+    root: Path
+    config: Config
+
+    def files(self, domain: str, split: str) -> tuple[ImageFile, ...]:
+        """The image files of one split, cut to `limit_images` per label.
+
+        Raises:
+            MissingInputError: the domain or the split is not there.
+            DataError: the split has no images.
+        """
+        files = list_images(self.root, domain, split)
+        if not files:
+            raise DataError(
+                f"no images: {self.root / domain / split}", hint=f"run 'crossad data check {self.root}'"
+            )
+        return limit(files, self.config.limit_images, LIMIT_SEED) if self.config.limit_images else files
+
+    def training_files(self) -> tuple[tuple[ImageFile, ...], tuple[ImageFile, ...]]:
+        """(fit on, held out): the source's normals, split by seed where the validation is a hold-out."""
+        files = tuple(file for file in self.files(self.config.source_domain, "train") if file.label == 0)
+        ratio = self.holdout_ratio
+        if ratio is None:
+            return files, ()
+        count = max(1, round(ratio * len(files)))
+        if count >= len(files):
+            raise DataError(
+                f"nothing left to fit on: {len(files)} normal image(s) in {self.config.source_domain}/train,"
+                f" hold-out ratio {ratio}",
+                hint="lower config.val_split_ratio, or add training images",
+            )
+        held = set(generator(self.config.seed, "holdout").permutation(len(files))[:count].tolist())
+        return (
+            tuple(file for index, file in enumerate(files) if index not in held),
+            tuple(file for index, file in enumerate(files) if index in held),
+        )
+
+    @property
+    def holdout_ratio(self) -> float | None:
+        """Share of the source's normals that is held out, or None where the source's test set validates."""
+        return self.config.val_split_ratio if self.config.validation == "holdout" else None
+
+    def open(self, files: tuple[ImageFile, ...], domain: str) -> ImageSource:
+        """A reader over files of one domain."""
+        return ImageSource(files, self.preprocessing(domain), workers=self.config.num_workers)
+
+    def preprocessing(self, domain: str) -> Preprocessing:
+        """Size and normalisation for one domain; only `source_stats` and `domain_stats` read the training split."""
+        mode = self.config.normalisation
+        found: Statistics | None = None
+        if mode in ("source_stats", "domain_stats"):
+            of = self.config.source_domain if mode == "source_stats" else domain
+            found = statistics([file for file in self.files(of, "train") if file.label == 0])
+        return Preprocessing(self.config.image_size, mode, found)
+
+    def facts(self, domain: str) -> DomainFacts:
+        """What is known of a domain: sensor, operating class, whether it is synthetic."""
+        return domain_facts(self.root, domain)

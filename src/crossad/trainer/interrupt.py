@@ -1,0 +1,75 @@
+"""SIGTERM and Ctrl-C, served by a thread of their own.
+
+The main thread may sit in a long native call (a coreset pick, a convolution) where no Python handler would run. So the
+signals are blocked in every thread and a waiter takes them: it raises a flag that the loop reads at safe points, and
+if none comes in time it ends the process with 75 itself, while the platform's grace period still has a margin.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import TracebackType
+
+from crossad.errors import InterruptedRun
+
+SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+POLL_SECONDS = 0.5
+
+
+class Interrupt:
+    """A stop request. Without `serve` it is a flag that nobody raises (the Python call in a notebook)."""
+
+    def __init__(self, grace_seconds: float = 25.0) -> None:
+        """Take the seconds that a safe point may take after a signal, the margin already subtracted."""
+        self._grace = grace_seconds
+        self._requested = threading.Event()
+        self._finished = threading.Event()
+        self._waiter: threading.Thread | None = None
+
+    @property
+    def requested(self) -> bool:
+        """True once somebody asked this process to stop."""
+        return self._requested.is_set()
+
+    def request(self) -> None:
+        """Ask to stop, as a signal would."""
+        self._requested.set()
+
+    def check(self) -> None:
+        """A safe point with nothing to save.
+
+        Raises:
+            InterruptedRun: a stop was requested.
+        """
+        if self.requested:
+            raise InterruptedRun(
+                "stopped from outside; progress is saved", hint="the same command continues from here"
+            )
+
+    def serve(self) -> Interrupt:
+        """Block the signals (call it before libraries start threads: they inherit the mask) and start the waiter."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        self._waiter = threading.Thread(target=self._wait, name="crossad-signals", daemon=True)
+        self._waiter.start()
+        return self
+
+    def __enter__(self) -> Interrupt:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._finished.set()
+        if self._waiter is not None:
+            self._waiter.join()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def _wait(self) -> None:
+        while not self._finished.is_set():
+            if signal.sigtimedwait(SIGNALS, POLL_SECONDS) is None:
+                continue
+            self._requested.set()
+            if not self._finished.wait(self._grace):
+                os._exit(InterruptedRun.exit_code)

@@ -1,0 +1,79 @@
+"""The birth certificate of a number: versions, commit, device, threads."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from crossad import __version__
+from crossad.results.record import Provenance
+from crossad.trainer.detector import Detector
+from crossad.trainer.device import describe
+
+LIBRARIES = ("torch", "torchvision", "lightning", "anomalib", "timm", "numpy", "opencv-python", "safetensors")
+
+
+def provenance(
+    detector: Detector | None, device: torch.device, *, seed: int, precision: str, data_lock: str | None
+) -> Provenance:
+    """What it takes to repeat the numbers of this process."""
+    backbone = detector.backbone if detector else None
+    return Provenance(
+        crossad_version=__version__,
+        crossad_commit=os.environ.get("CROSSAD_COMMIT") or _commit(),
+        libraries={name: found for name in LIBRARIES if (found := _version(name))},
+        python=platform.python_version(),
+        device=describe(device),
+        threads=torch.get_num_threads(),
+        cpu=_cpu(),
+        precision=precision,
+        seed=seed,
+        deterministic=torch.are_deterministic_algorithms_enabled(),
+        data_lock=data_lock,
+        weights={backbone.name: backbone.sha256 or "random"} if backbone else {},
+        command=sys.argv,
+    )
+
+
+def peak_memory() -> int:
+    """Peak resident memory of this process, bytes (ru_maxrss is in kB on Linux, in bytes on macOS)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout this package runs from; None for an installed package."""
+    here = Path(__file__).resolve().parent
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],  # noqa: S607 - git by name, as everywhere
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

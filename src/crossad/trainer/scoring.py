@@ -1,0 +1,115 @@
+"""One pass over a domain: raw scores, sub-scores and small anomaly maps, from which everything else is computed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from crossad.data.layout import ImageFile
+from crossad.errors import DataError
+from crossad.trainer.detector import Detector, Scores
+from crossad.trainer.loader import ImageSource, in_order
+
+MAP_SIDE = 112  # longest side of a kept map: enough for a picture, 25 kB an image
+
+
+@dataclass(frozen=True)
+class DomainScores:
+    """Raw scores of one split of one domain, row i belonging to files[i]."""
+
+    files: tuple[ImageFile, ...]
+    image: NDArray[np.float64]  # (N,)
+    parts: dict[str, NDArray[np.float64]]  # each (N,)
+    maps: NDArray[np.float16] | None  # (N, h, w)
+    seconds: float
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """0 good, 1 fault; (N,)."""
+        return np.array([file.label for file in self.files], dtype=np.int64)
+
+    @property
+    def normals(self) -> NDArray[np.float64]:
+        """Scores of the good images."""
+        return self.image[self.labels == 0]
+
+
+def score_source(
+    detector: Detector,
+    images: ImageSource,
+    fabric: Fabric,
+    *,
+    batch_size: int,
+    keep_maps: bool = False,
+    advance: Callable[[int], None] = lambda _: None,
+) -> DomainScores:
+    """Score every image of a split once, in eval mode, in file order.
+
+    Raises:
+        DataError: a score is not finite, or an image cannot be read.
+    """
+    started = time.monotonic()
+    was_training = detector.training
+    detector.eval()
+    scores: list[Tensor] = []
+    parts: dict[str, list[Tensor]] = {}
+    maps: list[NDArray[np.float16]] = []
+    with torch.inference_mode():
+        for batch in images.batches(in_order(len(images), batch_size)):
+            found = _score_batch(detector, batch, fabric)
+            scores.append(found.image.double().cpu())
+            for name, values in found.parts.items():
+                parts.setdefault(name, []).append(values.double().cpu())
+            if keep_maps:
+                maps.append(_small(found.map))
+            advance(len(batch))
+    detector.train(was_training)
+    image = torch.cat(scores).numpy()
+    if not np.isfinite(image).all():
+        first = images.files[int(np.flatnonzero(~np.isfinite(image))[0])]
+        raise DataError(
+            f"scores that are not finite: {int((~np.isfinite(image)).sum())} of {len(image)}, first: {first.path}",
+            hint="look at that image with 'crossad data check'; a lower learning_rate helps where training diverged",
+        )
+    return DomainScores(
+        files=images.files,
+        image=image,
+        parts={name: torch.cat(values).numpy() for name, values in parts.items()},
+        maps=np.concatenate(maps) if maps else None,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _score_batch(detector: Detector, batch: Tensor, fabric: Fabric) -> Scores:
+    """Score a batch; out of device memory halves it, which changes no number: images are scored on their own."""
+    try:
+        with fabric.autocast():
+            return detector.score(batch.to(fabric.device, non_blocking=True))
+    except torch.cuda.OutOfMemoryError:
+        if len(batch) == 1:
+            raise
+        torch.cuda.empty_cache()
+        halves = [_score_batch(detector, half, fabric) for half in batch.chunk(2)]
+        return Scores(
+            image=torch.cat([half.image for half in halves]),
+            map=torch.cat([half.map for half in halves]),
+            parts={name: torch.cat([half.parts[name] for half in halves]) for name in halves[0].parts},
+        )
+
+
+def _small(maps: Tensor) -> NDArray[np.float16]:
+    """Maps (B, h, w) shrunk so that the longer side is at most MAP_SIDE."""
+    height, width = maps.shape[-2:]
+    factor = min(1.0, MAP_SIDE / max(height, width))
+    size = (max(1, round(height * factor)), max(1, round(width * factor)))
+    small = functional.interpolate(maps[:, None].float(), size=size, mode="area") if factor < 1 else maps[:, None]
+    # float16 ends at 65504: a picture may saturate there, a score may not, and scores are kept in float64
+    return small[:, 0].clamp(-6e4, 6e4).half().cpu().numpy()

@@ -1,0 +1,3 @@
+"""Shared by all rooms: nothing here imports torch."""
+
+from __future__ import annotations
