@@ -1,0 +1,68 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Everything else is a part of them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CACHE ?= .cache
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(CACHE)/uv/bin/uv
+DEMO ?= demo
+export OMP_NUM_THREADS ?=
+
+.PHONY: help
+help:  ## Show this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(UV):
+	@$(PYTHON) -m venv $(CACHE)/uv
+	@$(CACHE)/uv/bin/pip install --quiet 'uv>=0.9'
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml | $(UV)
+	@echo "setting up $(VENV) (torch and its libraries are about 6 GB)"
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@$(UV) pip sync --quiet --python $(BIN)/python requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.ready  ## Create the virtual environment from the locked requirements
+
+.PHONY: demo
+demo: setup  ## Synthesise four domains, run conditions/smoke.json, write the report
+	@$(BIN)/crossad synth $(DEMO)/data --preset easy --size native --format tiff
+	@$(BIN)/crossad run conditions/smoke.json --data $(DEMO)/data --results-dir $(DEMO)/results --gpus cpu --jobs 2
+
+.PHONY: test
+test: setup lint  ## Check and test everything, warnings as errors
+	@$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
+
+.PHONY: lint
+lint: setup  ## Style, types, import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: format
+format: setup  ## Rewrite the code in the house style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: golden
+golden: setup  ## Regenerate what is generated: docs/keys.md, docs/suite.schema.json, docs/cli.md
+	@$(BIN)/crossad schema > docs/suite.schema.json
+	@$(BIN)/crossad schema --format markdown > docs/keys.md
+
+.PHONY: lock
+lock: $(UV)  ## Resolve the requirements anew, with hashes and without host names
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+	    --all-extras --group dev --upgrade pyproject.toml --output-file requirements/dev.txt
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+	    --extra train --extra s3 --extra report pyproject.toml --constraint requirements/dev.txt --output-file requirements/trainer.txt
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+	    --extra cluster --extra s3 --extra report pyproject.toml --constraint requirements/dev.txt --output-file requirements/controller.txt
+
+.PHONY: clean
+clean:  ## Remove the environment, the caches and the demo
+	@rm -rf $(VENV) $(CACHE) $(DEMO) .pytest_cache .mypy_cache .ruff_cache

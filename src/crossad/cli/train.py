@@ -1,0 +1,53 @@
+"""`crossad train`: one condition, here and now; what a pod and the local queue run, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(
+    help="""Run one condition, here and now; also what a pod runs.
+
+    \b
+    crossad train --config conditions/base.json --experiment-id 0 --gpu-id 0
+    crossad train --config conditions/smoke.json --experiment-id patchcore --gpu-id cpu --data data/hdmap
+    """
+)
+@click.option("--config", "config_file", required=True, type=click.Path(path_type=Path), help="Suite file or a run's plan.json.")
+@click.option("--experiment-id", required=True, help="Number or name of the condition.")
+@click.option("--gpu-id", default="0", show_default=True, help="CUDA device, or cpu.")
+@click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder with the domains.  [default: data]")
+@click.option("--results-dir", "--store", "results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where runs live.")
+@click.option("--run", "run_name", default=None, help="Name of the run.  [default: a timestamp]")
+@click.option("--weights", "weights_dir", type=click.Path(path_type=Path), default=None, help="Folder with pretrained weights.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the config (other work than the full one).")
+@click.option("--limit-images", type=click.IntRange(min=1), default=None, help="At most so many images per domain, split and label.")
+@click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default="32-true", show_default=True, help="Arithmetic of the networks.")
+@click.option("--checkpoint-seconds", type=click.FloatRange(min=0), default=120.0, show_default=True, help="Save resumable state this often.")
+@click.option("--grace-seconds", type=click.FloatRange(min=1), default=25.0, show_default=True, help="After SIGTERM: longest wait for a safe point.")
+def command(config_file: Path, experiment_id: str, results: Path, run_name: str | None, **options: Any) -> None:
+    """Load one condition, run it, say where its record is."""
+    import os
+
+    # before torch is imported: a model hub is never asked
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from crossad.trainer.interrupt import Interrupt
+
+    with Interrupt(options.pop("grace_seconds")).serve() as interrupt:
+        from datetime import UTC, datetime
+
+        from crossad.results.layout import run_name as timestamp
+        from crossad.trainer.run import run_condition
+        from crossad.trainer.task import load_task
+
+        run = run_name or timestamp(datetime.now(UTC))
+        task = load_task(config_file, experiment_id, results=results, run=run, interrupt=interrupt, **options)
+        record = run_condition(task)
+    failed = [result.error for result in record.target_results.values() if result.error]
+    click.echo(f"record: {results / record.run} ({record.status})", err=True)
+    click.echo(f"next: crossad report {record.run} --results-dir {results}", err=True)
+    if failed:
+        raise SystemExit(max(failure.exit_code for failure in failed))

@@ -1,0 +1,257 @@
+"""From one scoring pass to a domain's result: metrics, floors, predictions, pictures, and the evaluation's commit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossad.conditions.identity import evaluation_key
+from crossad.data.layout import ImageFile
+from crossad.metrics.evaluate import evaluate_domain
+from crossad.metrics.threshold import threshold_at
+from crossad.results.record import DomainResult
+from crossad.trainer import predictions
+from crossad.trainer.context import Context
+from crossad.trainer.detector import Detector
+from crossad.trainer.domains import Domains
+from crossad.trainer.floors import floor_scores
+from crossad.trainer.holdout import HoldoutSource
+from crossad.trainer.loader import ImageSource
+from crossad.trainer.pictures import Style, colour_range, draw_domain
+from crossad.trainer.scoring import DomainScores, score_source
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What the source's scoring pass fixes for every target."""
+
+    threshold: float | None
+    by_construction: bool  # the threshold comes from the source's own test normals
+    normals: NDArray[np.float64]  # raw scores of the source's test normals, (n,)
+    low: float  # score range of the whole source test split
+    high: float
+    colours: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A finished evaluation, fresh or reused."""
+
+    result: DomainResult
+    rows: list[predictions.Row]
+    colours: tuple[float, float]
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """Raw scores, (N,)."""
+        return np.array([row["score"] for row in self.rows], dtype=np.float64)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """0 good, 1 fault; (N,)."""
+        return np.array([row["label"] for row in self.rows], dtype=np.int64)
+
+
+class Evaluator:
+    """Scores domains with one fitted detector."""
+
+    def __init__(self, context: Context, detector: Detector, domains: Domains, stamps: tuple[str, ...]) -> None:
+        """Take the fitted detector, on its device; `stamps` are said on every picture."""
+        self.context, self.detector, self.domains, self.stamps = context, detector, domains, stamps
+        self._yardstick: Yardstick | None = None
+
+    def source(self) -> Evaluated:
+        """Evaluate the source's test split and fix the yardstick for the targets."""
+        domain = self.context.config.source_domain
+        done = self._committed(domain, "source") or self._evaluate(domain, "source")
+        self._yardstick = self._yardstick or self._yardstick_of(done)
+        self._say("Source", domain, done.result)
+        return done
+
+    def target(self, domain: str) -> Evaluated:
+        """Evaluate a target's test split.
+
+        Raises:
+            MissingInputError: the domain is not there.
+            DataError: it has no images, or one that cannot be read or scored.
+        """
+        done = self._committed(domain, "targets") or self._evaluate(domain, "targets")
+        self._say("Target", domain, done.result)
+        return done
+
+    def _say(self, role: str, domain: str, result: DomainResult) -> None:
+        self.context.reporter.auroc[domain] = result.test_image_AUROC
+        name = "val_image_AUROC" if role == "Source" else f"test_image_AUROC/{domain}"
+        self.context.reporter.scalar(f"result/{name}", result.test_image_AUROC, 0)
+        self.context.reporter.fact(auroc_line(role, domain, result))
+
+    def _evaluate(self, domain: str, role: str) -> Evaluated:
+        context, config = self.context, self.context.config
+        files = self.domains.files(domain, "test")
+        images = self.domains.open(files, domain)
+        context.reporter.phase("scoring", len(images), "image", domain)
+        scores = score_source(
+            self.detector,
+            images,
+            context.fabric,
+            batch_size=config.batch_size,
+            keep_maps=config.max_visualizations != 0,
+            advance=context.reporter.advance,
+        )
+        if role == "source":
+            self._yardstick = self._measure(scores)
+        yardstick = self._yardstick
+        assert yardstick is not None  # noqa: S101 - source() runs before any target()
+        floors = floor_scores(self.domains, images, domain)
+        result = self._result(domain, scores, yardstick, floors, role)
+        rows = predictions.rows(scores, yardstick.threshold)
+        self._draw(domain, role, scores, images, yardstick)
+        images.close()
+        done = Evaluated(result, rows, yardstick.colours)
+        self._commit(domain, role, done)
+        return done
+
+    def _measure(self, scores: DomainScores) -> Yardstick:
+        """Threshold (conformal 95 % quantile of normals), score range and colour scale from the source."""
+        _, held_out = self.domains.training_files()
+        normals = scores.normals
+        if held_out:
+            source = self.context.config.source_domain
+            holdout = HoldoutSource(self.domains.open(held_out, source), self.context.config.seed)
+            normals = score_source(
+                self.detector, holdout, self.context.fabric, batch_size=self.context.config.batch_size
+            ).normals
+            holdout.close()
+        return Yardstick(
+            threshold=threshold_at(normals) if len(normals) else None,
+            by_construction=not held_out,
+            normals=scores.normals,
+            low=float(scores.image.min()),
+            high=float(scores.image.max()),
+            colours=colour_range(scores),
+        )
+
+    def _yardstick_of(self, source: Evaluated) -> Yardstick:
+        scores, transfer = source.scores, source.result.threshold
+        return Yardstick(
+            threshold=transfer.threshold if transfer else None,
+            by_construction=bool(transfer and transfer.by_construction),
+            normals=scores[source.labels == 0],
+            low=float(scores.min()),
+            high=float(scores.max()),
+            colours=source.colours,
+        )
+
+    def _result(
+        self,
+        domain: str,
+        scores: DomainScores,
+        yardstick: Yardstick,
+        floors: dict[str, NDArray[np.float64]],
+        role: str,
+    ) -> DomainResult:
+        facts = self.domains.facts(domain)
+        measured = evaluate_domain(
+            scores.image,
+            scores.labels,
+            threshold=yardstick.threshold,
+            by_construction=yardstick.by_construction and role == "source",
+            source_normals=yardstick.normals,
+            source_range=(yardstick.low, yardstick.high),
+            parts=scores.parts,
+            floors=floors,
+            strata=_column([file.stratum for file in scores.files]),
+            severities=_severities(scores.files),
+        )
+        return DomainResult(
+            status="ok",
+            images_per_second=round(len(scores.image) / scores.seconds, 3) if scores.seconds else None,
+            synthetic=facts.synthetic,
+            sensor=facts.sensor,
+            operating_class=facts.operating_class,
+            **measured,
+        )
+
+    def _draw(
+        self, domain: str, role: str, scores: DomainScores, images: ImageSource, yardstick: Yardstick
+    ) -> None:
+        stamps = (*self.stamps, *(("SYNTHETIC DATA",) if self.domains.facts(domain).synthetic else ()))
+        style = Style(*yardstick.colours, yardstick.threshold, stamps, self.context.config.max_visualizations)
+        draw_domain(self.context.task.paths.visualizations(role, domain), scores, images, style)
+
+    def _commit(self, domain: str, role: str, done: Evaluated) -> None:
+        """Make the evaluation count: its rows first, then one create-once object that names them."""
+        context = self.context
+        key, lock = evaluation_key(context.config, domain), context.locks.evaluation(domain)
+        table = context.ledger.root / "evaluations" / f"{key}-{context.attempt.id}.parquet"
+        predictions.write(table, done.rows)
+        results = context.task.results
+        pictures = context.task.paths.visualizations(role, domain)
+        payload = {
+            "attempt": context.attempt.id,
+            "domain": domain,
+            "predictions": os.path.relpath(table, results),
+            "pictures": os.path.relpath(pictures, results),
+            "colours": list(done.colours),
+            "result": done.result.model_dump(mode="json"),
+        }
+        context.ledger.commit("evaluation", key, payload, lock)
+
+    def _committed(self, domain: str, role: str) -> Evaluated | None:
+        """An evaluation that somebody finished before: no image is scored again, its pictures are linked here."""
+        context = self.context
+        key, lock = evaluation_key(context.config, domain), context.locks.evaluation(domain)
+        commit: dict[str, Any] | None = context.ledger.committed("evaluation", key, lock)
+        if commit is None:
+            return None
+        table = context.task.results / commit["predictions"]
+        if not table.is_file():
+            context.ledger.withdraw("evaluation", key, commit["data_lock"])
+            return None
+        _link(context.task.results / commit["pictures"], context.task.paths.visualizations(role, domain))
+        context.reporter.detail(f"{domain}: evaluation reused from attempt {commit['attempt']}")
+        low, high = commit["colours"]
+        return Evaluated(DomainResult.model_validate(commit["result"]), predictions.read(table), (low, high))
+
+
+def auroc_line(role: str, domain: str, result: DomainResult) -> str:
+    """The line that the guide greps for, with the interval; an undefined AUROC says why."""
+    metric = "val_image_AUROC" if role == "Source" else "test_image_AUROC"
+    if result.test_image_AUROC is None:
+        reason = result.undefined.get("test_image_AUROC") or (result.error.message if result.error else "unknown")
+        return f"{role} {domain} AUROC: undefined ({reason})"
+    shown = f"{role} {domain} AUROC: {result.test_image_AUROC:.4f}"
+    if result.interval:
+        shown += f" [{result.interval.low:.4f}, {result.interval.high:.4f}]"
+    return f"{shown} ({metric})"
+
+
+def _link(pictures: Path, here: Path) -> None:
+    """Hard-link another attempt's pictures into this condition's folder (copied where links cannot be)."""
+    if not pictures.is_dir() or pictures == here:
+        return
+    here.mkdir(parents=True, exist_ok=True)
+    for picture in pictures.iterdir():
+        target = here / picture.name
+        if target.exists():
+            continue
+        try:
+            os.link(picture, target)
+        except OSError:
+            shutil.copy2(picture, target)
+
+
+def _column(values: list[str | None]) -> list[str | None] | None:
+    return values if any(values) else None
+
+
+def _severities(files: tuple[ImageFile, ...]) -> NDArray[np.float64] | None:
+    if all(file.severity is None for file in files):
+        return None
+    return np.array([np.nan if file.severity is None else file.severity for file in files], dtype=np.float64)

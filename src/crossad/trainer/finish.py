@@ -1,0 +1,153 @@
+"""The end of an attempt: predictions, record, manifest, commit; in that order, because only the commit counts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import torch
+
+from crossad.files import sha256_file, write_json
+from crossad.metrics.evaluate import summarise
+from crossad.results.manifest import write_manifest
+from crossad.results.record import DomainResult, Failure, Record
+from crossad.trainer import predictions
+from crossad.trainer.context import Context
+from crossad.trainer.detector import Detector
+from crossad.trainer.evaluation import Evaluated, auroc_line
+from crossad.trainer.provenance import peak_memory, provenance
+from crossad.trainer.training import Trained
+
+SELECTION = {"source_test": "selected on test", "holdout": "selected on hold-out"}
+
+
+@dataclass
+class Outcome:
+    """What an attempt has achieved so far."""
+
+    trained: Trained | None = None
+    source: Evaluated | None = None
+    targets: dict[str, Evaluated] = field(default_factory=dict)
+    failed_targets: dict[str, Failure] = field(default_factory=dict)
+    failure: Failure | None = None
+    deviations: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def status(self) -> Literal["success", "partial", "failed"]:
+        """Partial: the training stands and some target could not be scored."""
+        if self.failure is not None:
+            return "failed"
+        return "partial" if self.failed_targets else "success"
+
+
+def finish(context: Context, outcome: Outcome, detector: Detector | None) -> Record:
+    """Write everything the attempt leaves; commit the condition where nothing is missing."""
+    paths, config = context.task.paths, context.config
+    evaluated = [done for done in (outcome.source, *outcome.targets.values()) if done]
+    if evaluated:
+        predictions.write(paths.predictions, [row for done in evaluated for row in done.rows])
+    record = make_record(context, outcome, detector)
+    ended = datetime.fromisoformat(record.timestamp)
+    path = paths.record(ended.strftime("%Y%m%d_%H%M%S"))
+    write_json(path, record.model_dump(mode="json"))
+    values = _metrics(record)
+    if values:
+        context.reporter.hyperparameters(config.model_dump(mode="json"), values)
+    for line in record.summary:
+        context.reporter.detail(line)
+    manifest = write_manifest(paths)
+    failures = ([outcome.failure] if outcome.failure else []) + list(outcome.failed_targets.values())
+    if failures:
+        payload = {"run": context.task.run, "failures": [failure.model_dump() for failure in failures]}
+        context.ledger.record_failure(context.attempt.condition_id, context.attempt.id, payload)
+    else:
+        payload = {
+            "attempt": context.attempt.id,
+            "run": context.task.run,
+            "record": path.relative_to(context.task.results).as_posix(),
+            "record_sha256": sha256_file(path),
+            "manifest_sha256": manifest,
+            "summary": record.summary,
+        }
+        context.ledger.commit("condition", context.attempt.condition_id, payload, context.locks.condition)
+    context.reporter.fact(_last_line(record))
+    return record
+
+
+def make_record(context: Context, outcome: Outcome, detector: Detector | None) -> Record:
+    """The record of what there is."""
+    task, config, device = context.task, context.config, context.fabric.device
+    source = outcome.source.result if outcome.source else None
+    results = {domain: done.result for domain, done in outcome.targets.items()}
+    for domain, failure in outcome.failed_targets.items():
+        results[domain] = DomainResult(status="failed", error=failure)
+    summary: dict[str, Any] = {}
+    if outcome.source:
+        summary = summarise(
+            (outcome.source.scores, outcome.source.labels),
+            {domain: (done.scores, done.labels) for domain, done in outcome.targets.items()},
+            seed=config.seed,
+        )
+    trained = outcome.trained
+    random = bool(detector and detector.backbone and detector.backbone.random)
+    lines = [auroc_line("Source", config.source_domain, source)] if source else []
+    lines += [auroc_line("Target", domain, result) for domain, result in sorted(results.items())]
+    return Record(
+        condition={"name": task.name, "description": task.description, "config": config.model_dump(mode="json")},
+        condition_id=context.attempt.condition_id,
+        training_key=context.attempt.training_key,
+        run=task.run,
+        attempt=context.attempt.id,
+        status=outcome.status,
+        timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
+        val_image_AUROC=source.test_image_AUROC if source else None,
+        source_results=source,
+        target_results=results,
+        training_info=trained.info if trained else None,
+        best_checkpoint=trained.weights.relative_to(task.results).as_posix() if trained else None,
+        validation=config.validation,
+        selection=SELECTION[config.validation],
+        normalisation=config.normalisation,
+        deviations=_deviations(outcome, random),
+        random_weights=random,
+        synthetic_data=any(result.synthetic for result in (source, *results.values()) if result),
+        timings_seconds=outcome.timings | {"total": round(time.time() - context.attempt.started, 3)},
+        peak_memory_bytes=peak_memory(),
+        peak_device_memory_bytes=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
+        provenance=provenance(
+            detector, device, seed=config.seed, precision=task.precision, data_lock=context.locks.condition
+        ),
+        error=outcome.failure,
+        summary=lines,
+        **summary,
+    )
+
+
+def _deviations(outcome: Outcome, random: bool) -> list[str]:
+    found = list(outcome.deviations)
+    info = outcome.trained.info if outcome.trained else None
+    if info and info.resumed_from_step is not None:
+        found.append(f"resumed from step {info.resumed_from_step}")
+    if random:
+        found.append("random weights: no pretrained backbone")
+    return found
+
+
+def _metrics(record: Record) -> dict[str, float]:
+    values = {"val_image_AUROC": record.val_image_AUROC, "avg_target_auroc": record.avg_target_auroc}
+    values |= {
+        f"test_image_AUROC/{domain}": result.test_image_AUROC for domain, result in record.target_results.items()
+    }
+    return {f"hparam/{name}": value for name, value in values.items() if value is not None}
+
+
+def _last_line(record: Record) -> str:
+    ratio = "undefined" if record.transfer_ratio is None else f"{record.transfer_ratio:.3f}"
+    average = "undefined" if record.avg_target_auroc is None else f"{record.avg_target_auroc:.4f}"
+    return (
+        f"Finished: {record.condition['name']} | {record.status} | average target AUROC: {average}"
+        f" over {record.n_targets} | transfer ratio: {ratio} | {record.timings_seconds['total']:.0f} s"
+    )

@@ -1,0 +1,89 @@
+"""From a suite file or a run's plan, and a command's options, to one task."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from crossad.conditions.select import select
+from crossad.conditions.suite import load_suite, parse_config, parse_overrides
+from crossad.errors import ConditionError, MissingInputError, UsageError
+from crossad.results.plan import Plan
+from crossad.trainer.context import Task
+
+DEFAULT_DATA = Path("data")
+
+
+def load_task(
+    file: Path,
+    experiment_id: str,
+    *,
+    overrides: tuple[str, ...] = (),
+    limit_images: int | None = None,
+    data: Path | None = None,
+    **place: Any,  # noqa: ANN401 - Task's own execution fields, checked by Task
+) -> Task:
+    """One condition of `file`, ready to run.
+
+    Raises:
+        MissingInputError: the file or the data folder is not there.
+        ConditionError: the file has faults (all of them are named), or overrides meet a pinned plan.
+        UsageError: there is not exactly one condition of that number or name.
+    """
+    plan = _plan(file)
+    if plan is not None:
+        task = _from_plan(plan, experiment_id, bool(overrides or limit_images), data, place)
+    else:
+        parsed = parse_overrides(overrides)
+        suite = load_suite(file, overrides=parsed, limit_images=limit_images)
+        chosen = select(suite.conditions, experiment_id)
+        if len(chosen) != 1:
+            raise UsageError(
+                f"--experiment-id {experiment_id}: names {len(chosen)} conditions, allowed: one",
+                hint=f"'crossad run {file} --ids {experiment_id}' runs several",
+            )
+        condition = chosen[0]
+        deviations = tuple(f"override {key}={value}" for key, value in condition.overrides.items())
+        task = Task(
+            condition.name,
+            condition.config,
+            data or DEFAULT_DATA,
+            description=condition.description,
+            deviations=deviations,
+            **place,
+        )
+    if not task.data.is_dir():
+        raise MissingInputError(
+            f"no such data folder: {task.data}", hint="name it with --data, or make one: crossad synth data/hdmap"
+        )
+    return task
+
+
+def _plan(file: Path) -> Plan | None:
+    """The plan in `file`, or None where it is something else (a suite)."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return None  # the suite loader says what is wrong, with line and column
+    return Plan.model_validate(found) if isinstance(found, dict) and found.get("kind") == "crossad-plan" else None
+
+
+def _from_plan(plan: Plan, experiment_id: str, overridden: bool, data: Path | None, place: dict[str, Any]) -> Task:
+    if overridden:
+        raise ConditionError(
+            "--set and --limit-images change what a condition is; a plan's conditions are pinned",
+            hint="give them to 'crossad run' or 'crossad train' with the suite file",
+        )
+    for entry in plan.conditions:
+        if experiment_id in (str(entry.experiment_id), entry.name):
+            return Task(
+                entry.name,
+                parse_config(entry.config),
+                data or Path(plan.data),
+                description=entry.description,
+                deviations=tuple(f"override {key}={value}" for key, value in entry.overrides.items()),
+                **place,
+            )
+    ids = ", ".join(str(entry.experiment_id) for entry in plan.conditions)
+    raise UsageError(f"--experiment-id {experiment_id}: not in the plan of run {plan.run}", hint=f"it has: {ids}")

@@ -1,0 +1,44 @@
+"""SIGTERM: a safe point if one comes, exit 75 in time if none does."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from crossad.errors import InterruptedRun
+from crossad.trainer.interrupt import Interrupt
+
+
+def test_a_request_is_seen_at_the_next_safe_point() -> None:
+    interrupt = Interrupt()
+    interrupt.check()
+    interrupt.request()
+    with pytest.raises(InterruptedRun):
+        interrupt.check()
+
+
+@pytest.mark.parametrize("reaches_safe_point", [True, False])
+def test_sigterm_ends_with_75_whether_or_not_a_safe_point_comes(reaches_safe_point: bool) -> None:
+    program = textwrap.dedent(
+        f"""
+        import sys, time
+        from crossad.trainer.interrupt import Interrupt
+        with Interrupt(grace_seconds=0.5).serve() as interrupt:
+            print("ready", flush=True)
+            while not ({reaches_safe_point} and interrupt.requested):
+                time.sleep(0.01)
+        print("saved", flush=True)
+        sys.exit(75)
+        """
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(signal.SIGTERM)
+        rest = child.stdout.read()
+        assert child.wait(10) == 75
+        assert rest == ("saved\n" if reaches_safe_point else "")
