@@ -13,7 +13,7 @@ from crossad.conditions.fields import Domain, ImageSize, Problem, Schedule, Targ
 HOLDOUT_RATIO = 0.1
 
 
-def absent(data: dict[str, Any], name: str) -> bool:
+def absent(data: Mapping[str, Any], name: str) -> bool:
     """True where a key is not given; an explicit null means the same, so that a full dump reads back."""
     return data.get(name) is None
 
@@ -40,8 +40,8 @@ class CommonConfig(BaseModel):
     )
     validation: Literal["source_test", "holdout"] = key(
         "source_test",
-        "what chooses the checkpoint and the threshold: the source's test split (the guide's; selected on test) or "
-        "held-out source-train normals with synthetic faults; default in single-domain mode: holdout",
+        "what chooses checkpoint and threshold: the source's test split (the guide's; selected on test) or "
+        "held-out source-train normals with synthetic faults; absent in single-domain mode: holdout",
     )
     val_split_ratio: float | None = key(
         None,
@@ -136,8 +136,8 @@ class TrainedConfig(CommonConfig):
     weight_decay: float = key(0.0, "as written; absent: none", ge=0, le=1)
     scheduler: Schedule | None = key(
         None,
-        "learning rate over steps; absent: warm-up of min(100 steps, 10 %) then cosine to lr/10 for dinomaly, "
-        "constant for the others",
+        "learning rate over steps; absent: for dinomaly a warm-up of min(100 steps, 10 %) and cosine to "
+        "lr/10, constant for the others",
     )
     warmup_steps: int | None = key(
         None, "linear warm-up; only with warmup_cosine or dinomaly's own schedule", unit="steps", ge=0

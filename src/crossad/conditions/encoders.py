@@ -48,13 +48,6 @@ def encoder_depth(name: object) -> int | None:
     return next(depth for size, depth in _DEPTHS.items() if f"_{size}_" in name)
 
 
-def encoder_hint(name: str) -> str | None:
-    """A word on encoders that exist but do not fit."""
-    if "giant" in name or "huge" in name:
-        return "only small, base and large encoders are supported"
-    return None
-
-
 def backbone_family(name: object) -> BackboneFamily | None:
     """What a backbone offers, or None for a name that is not known."""
     return BACKBONES.get(name) if isinstance(name, str) else None

@@ -1,4 +1,4 @@
-"""From a suite file's JSON to one raw config per condition: defaults merged, matrix multiplied out, names made."""
+"""From a suite file's JSON to one raw config per condition: defaults, matrix and names worked out."""
 
 from __future__ import annotations
 

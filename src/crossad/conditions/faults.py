@@ -17,7 +17,7 @@ _LONGEST = 120
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. `line` and `column` count from 1; they are None where the fault is not in a file (`--set`)."""
+    """One fault. `line` and `column` count from 1; None where the fault is not in a file (`--set`)."""
 
     file: str
     line: int | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -147,20 +146,15 @@ Ratio = Annotated[float, Field(gt=0, le=100)]
 RatioRange = Annotated[tuple[Ratio, Ratio], FromList, AfterValidator(_ascending)]
 
 
-def one_of(
-    what: str, allowed: tuple[str, ...], hint: Callable[[str], str | None] | None = None
-) -> AfterValidator:
-    """A text that must be one of `allowed`; `hint` may say more about a known wrong one."""
+def one_of(what: str, allowed: tuple[str, ...]) -> tuple[AfterValidator, WithJsonSchema]:
+    """The annotations of a text that must be one of `allowed`."""
 
     def check(value: str) -> str:
         if value not in allowed:
-            note = hint(value) if hint else None
-            raise PydanticCustomError(
-                "one_of", "unknown {what}", {"what": what, "allowed": list(allowed), "hint": note}
-            )
+            raise PydanticCustomError("one_of", "unknown {what}", {"what": what, "allowed": list(allowed)})
         return value
 
-    return AfterValidator(check)
+    return AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(allowed)})
 
 
 class _Schedule(BaseModel):

@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from crossad.conditions.common import CommonConfig
 from crossad.conditions.fields import Role
 from crossad.errors import ConditionError
 from crossad.files import canonical_json
 
-# Raise a model's number when code changes the numbers it produces: all its earlier results then count as other work.
+# Raised when code changes a model's numbers: all its earlier results then count as other work.
 PROTOCOL = {"draem": 1, "dinomaly": 1, "patchcore": 1, "draem_sevnet": 1}
 KEY_LENGTH = 16
+ConfigT = TypeVar("ConfigT", bound=CommonConfig)
 
 
-def resolve(config: CommonConfig, domains: Sequence[str]) -> CommonConfig:
+def resolve(config: ConfigT, domains: Sequence[str]) -> ConfigT:
     """The config with "auto" targets replaced by all domains but the source.
 
     Raises:

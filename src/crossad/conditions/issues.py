@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from crossad.conditions.common import CommonConfig
 from crossad.conditions.faults import Path, near
 from crossad.conditions.fields import Problem
-from crossad.conditions.model import MODELS
+from crossad.conditions.model import MODELS, Config
 
 # keys of older files -> what to do with them now
 RETIRED = {
@@ -64,13 +64,13 @@ class Issue:
     found: bool = True
 
 
-def check(config: Mapping[str, Any]) -> CommonConfig | list[Issue]:
+def check(config: Mapping[str, Any]) -> Config | list[Issue]:
     """The checked model of a raw config, or everything that is wrong with it."""
     model = config.get("model_type")
     if not isinstance(model, str) or model not in MODELS:
         return [_no_model(config)]
     try:
-        return MODELS[model].model_validate(config)
+        return cast(Config, MODELS[model].model_validate(config))
     except ValidationError as error:
         return list(_all_issues(MODELS[model], config, error))
 
@@ -116,29 +116,32 @@ def _issue(model: type[CommonConfig], config: Mapping[str, Any], detail: ErrorDe
     path = _path(config, detail)
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(model, path, nested=len(path) > 1)
+        return _unknown_key(model, path)
     if kind == "missing":
         return Issue(path, "required key is missing", found=False)
-    if kind in _TYPES:
-        return Issue(path, "wrong type", _TYPES[kind])
-    if kind in _BOUNDS:
-        return Issue(path, "out of range", _BOUNDS[kind].format(**context))
     if kind in {"literal_error", "union_tag_invalid"}:
         words = context.get("expected") or context["expected_tags"]
-        return Issue(
-            path, "value not allowed", words.replace("'", ""), _meant(detail["input"], words, context)
-        )
+        meant = _meant(context.get("tag", detail["input"]), words)
+        return Issue(path, "value not allowed", words.replace("'", ""), meant)
+    if kind == "one_of":
+        allowed = context["allowed"]
+        return Issue(path, detail["msg"], ", ".join(allowed), near(detail["input"], allowed))
+    return Issue(path, *_plain(kind, detail["msg"], context))
+
+
+def _plain(kind: str, message: str, context: Mapping[str, Any]) -> tuple[str, str | None]:
+    """(message, allowed) of an error that is about the value alone."""
+    if kind in _TYPES:
+        return "wrong type", _TYPES[kind]
+    if kind in _BOUNDS:
+        return "out of range", _BOUNDS[kind].format(**context)
     if kind == "string_pattern_mismatch":
-        return Issue(path, "value not allowed", f"text of the form {context['pattern']}")
-    allowed = context.get("allowed")
-    if isinstance(allowed, list):
-        hint = context.get("hint") or near(detail["input"], allowed)
-        return Issue(path, detail["msg"], ", ".join(allowed), hint)
-    return Issue(path, detail["msg"], allowed)
+        return "value not allowed", f"text of the form {context['pattern']}"
+    return message, context.get("allowed")
 
 
 def _path(config: Mapping[str, Any], detail: ErrorDetails) -> Path:
-    """Pydantic's location without the names of union branches: only steps that the file has, or lacks at its end."""
+    """The location without the names of union branches: only steps that the file has, or lacks at its end."""
     path: list[str | int] = []
     at: Any = config
     last = len(detail["loc"]) - 1
@@ -153,26 +156,24 @@ def _path(config: Mapping[str, Any], detail: ErrorDetails) -> Path:
     return tuple(path)
 
 
-def _meant(value: object, words: str, context: Mapping[str, Any]) -> str | None:
-    tag = context.get("tag", value)
-    meant = _MEANT.get(tag) if isinstance(tag, str) else None
-    if meant and meant in words:
+def _meant(value: object, words: str) -> str | None:
+    """A did-you-mean among quoted words."""
+    meant = _MEANT.get(value) if isinstance(value, str) else None
+    if meant is not None and meant in words:
         return f"did you mean {meant}?"
-    return near(tag, [word.strip("' ") for word in words.replace(" or ", ", ").split(",")])
+    return near(value, [word.strip("' ") for word in words.replace(" or ", ", ").split(",")])
 
 
-def _unknown_key(model: type[CommonConfig], path: Path, *, nested: bool) -> Issue:
-    name = str(path[-1])
-    if nested:
+def _unknown_key(model: type[CommonConfig], path: Path) -> Issue:
+    if len(path) > 1:
         return Issue(path, "unknown key", of_key=True)
-    own = model.model_fields
+    name = str(path[0])
+    this = model.model_fields["model_type"].default
     users = [other for other, known in MODELS.items() if name in known.model_fields]
-    this = own["model_type"].default
     if users:
         message = f"{this} does not use this key; it is used by {', '.join(users)}"
         return Issue(path, message, hint="remove it from this condition", of_key=True)
     everywhere = {known for other in MODELS.values() for known in other.model_fields}
-    hint = RETIRED.get(name) or near(name, own) or near(name, everywhere)
-    return Issue(
-        path, "unknown key", hint=hint or f"keys of {this}: crossad schema --format markdown", of_key=True
-    )
+    hint = RETIRED.get(name) or near(name, model.model_fields) or near(name, everywhere)
+    hint = hint or f"keys of {this}: crossad schema --format markdown"
+    return Issue(path, "unknown key", hint=hint, of_key=True)

@@ -1,7 +1,8 @@
 """JSON as people write it: comments, trailing commas, a BOM; every value knows its line and column.
 
-Clean strict files take the standard library's parser. The tolerant one below runs where that one refuses, or where a
-fault needs its place. Any bytes end in a value or in faults: depth and size are bounded, duplicate keys are faults.
+Clean strict files take the standard library's parser. The tolerant one runs where that one refuses, or where
+a fault needs its place. Any bytes end in a value or in faults: depth and size are bounded, and a key given
+twice is a fault.
 """
 
 from __future__ import annotations
@@ -82,11 +83,11 @@ class Document:
         return row, offset - self._lines[row - 1] + 1
 
     def locate(self, path: Path, *, of_key: bool = False) -> tuple[int, int]:
-        """(line, column) of the value at `path` (or of its key), or of the nearest part around it that exists."""
+        """(line, column) of the value at `path` or of its key; where it is missing, of what is around it."""
         if self._places is None:
             parser = _Parser(self._text)
-            parser.document()
             self._places = parser.places
+            parser.document()
         wanted = path
         while wanted not in self._places:
             wanted = wanted[:-1]

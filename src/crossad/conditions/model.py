@@ -1,7 +1,7 @@
 """What a condition's `config` may say, one closed model per `model_type`.
 
-Keys and defaults: the guide and its code's history, with the corrections that `docs/keys.md` states. Everything that
-can be known to be wrong without looking at an image is refused here, before any GPU time is spent.
+Keys and defaults come from the guide and its code's history, corrected where they were wrong. What can be
+known to be wrong without looking at an image is refused here, before any GPU time is spent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from crossad.conditions.common import CommonConfig, TrainedConfig, absent
-from crossad.conditions.encoders import BACKBONES, ENCODERS, backbone_family, encoder_depth, encoder_hint
+from crossad.conditions.encoders import BACKBONES, ENCODERS, backbone_family, encoder_depth
 from crossad.conditions.fields import (
     EncoderLayers,
     LayerNames,
@@ -42,7 +42,7 @@ class _DraemFamily(TrainedConfig):
         le=512,
     )
     discriminator_width: int = key(
-        64, "channels of the discriminator's first stage; smaller for demos", unit="channels", ge=4, le=512
+        64, "discriminator's first stage; smaller for demos", unit="channels", ge=4, le=512
     )
     in_channels: Literal[1, 3] = key(
         3, "network input: 3 repeats grey, 1 takes the mean of colour", unit="channels"
@@ -134,12 +134,9 @@ class DraemSevnetConfig(_DraemFamily):
 
     def warnings(self, given: Mapping[str, Any]) -> Iterator[str]:
         """What is allowed but worth a word."""
-        if self.score_combination == "weighted_average" and absent(
-            dict(given), "severity_weight_for_combination"
-        ):
-            yield (
-                "score_combination weighted_average without severity_weight_for_combination: .5, the simple average"
-            )
+        name = "severity_weight_for_combination"
+        if self.score_combination == "weighted_average" and absent(given, name):
+            yield f"score_combination weighted_average without {name}: .5, which is the simple average"
 
     @property
     def severity_map_size(self) -> tuple[int, int]:
@@ -183,17 +180,17 @@ class DinomalyConfig(TrainedConfig):
         "stable_adamw", "adam: coupled L2; adamw, stable_adamw: decoupled decay; sgd: momentum .9"
     )
     gradient_clip_val: float = key(0.1, "largest gradient norm; 0: no clipping", ge=0)
-    encoder_name: Annotated[str, one_of("encoder", tuple(ENCODERS), encoder_hint)] = key(
+    encoder_name: Annotated[str, *one_of("encoder", tuple(ENCODERS))] = key(
         "dinov2reg_vit_base_14", "the frozen encoder: the guide's names or timm's"
     )
     target_layers: EncoderLayers = key(
         (2, 3, 4, 5, 6, 7, 8, 9),
-        "encoder blocks to reconstruct; absent with a large encoder: every second of 4..18",
+        "encoder blocks to reconstruct; absent with a large one: 4, 6, .. 18",
     )
     bottleneck_dropout: float = key(0.2, "dropout of the bottleneck", unit="fraction", ge=0, lt=1)
     decoder_depth: int = key(8, "decoder blocks", unit="blocks", ge=2, le=24)
     remove_class_token: bool = key(False, "keep the class and register tokens out of the decoder")
-    pre_trained: bool = key(True, "false: random encoder, saved with the checkpoint; such rows take no rank")
+    pre_trained: bool = key(True, "false: random weights, saved with the checkpoint; such rows take no rank")
 
     @classmethod
     def fill(cls, data: dict[str, Any]) -> None:
@@ -233,11 +230,11 @@ class PatchcoreConfig(CommonConfig):
         32, "images per pass; changes no number", unit="images", role="execution", ge=1, le=4096
     )
     max_epochs: Literal[1] = key(1, "the bank is filled in one pass", unit="epochs")
-    backbone: Annotated[str, one_of("backbone", tuple(BACKBONES))] = key("wide_resnet50_2", "timm backbone")
+    backbone: Annotated[str, *one_of("backbone", tuple(BACKBONES))] = key("wide_resnet50_2", "timm backbone")
     layers: LayerNames = key(
         ("layer2", "layer3"), "stages whose features are used; the default follows the backbone"
     )
-    pre_trained: bool = key(True, "false: random backbone, saved with the checkpoint; such rows take no rank")
+    pre_trained: bool = key(True, "false: random weights, saved with the checkpoint; such rows take no rank")
     coreset_sampling_ratio: float = key(0.1, "share of patches kept in the bank", unit="fraction", gt=0, le=1)
     num_neighbors: int = key(
         9, "neighbours that re-weight an image's score", role="evaluation", ge=1, le=1000

@@ -52,4 +52,5 @@ def _indices(part: str, names: dict[str, int], conditions: Sequence[Condition]) 
 def _there(conditions: Sequence[Condition]) -> str:
     indices = [condition.index for condition in conditions]
     examples = ", ".join(f"{condition.index} {condition.name}" for condition in conditions[:3])
-    return f"this suite has ids {min(indices)} to {max(indices)} ({examples}{', ...' if len(indices) > 3 else ''})"
+    more = ", ..." if len(indices) > 3 else ""
+    return f"this suite has ids {min(indices)} to {max(indices)} ({examples}{more})"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
 from crossad.conditions import jsonc
-from crossad.conditions.common import CommonConfig
 from crossad.conditions.envelope import LIST, Raw, Wrong, expand
 from crossad.conditions.faults import Fault, Path, SuiteError, near, show, spell
 from crossad.conditions.issues import Issue, check
-from crossad.conditions.model import MODELS
+from crossad.conditions.model import MODELS, Config
 from crossad.conditions.secrets import secrets
 from crossad.errors import MissingInputError, UsageError
 
@@ -25,7 +24,7 @@ class Condition:
     index: int
     name: str
     description: str
-    config: CommonConfig
+    config: Config
     resources: dict[str, Any]
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
@@ -76,7 +75,7 @@ def parse_suite(file: str, data: bytes, overrides: Mapping[str, Any] | None = No
     return _Loader(jsonc.read(file, data), overrides or {}).load()
 
 
-def parse_config(config: Mapping[str, Any]) -> CommonConfig:
+def parse_config(config: Mapping[str, Any]) -> Config:
     """The model of one config that comes from a plan or from code, not from a suite file.
 
     Raises:
@@ -129,9 +128,9 @@ class _Loader:
         self.document = document
         self.overrides = overrides
         self.faults: dict[tuple[str, str], Fault] = {}  # by place and message: a matrix repeats its faults
-        self.warnings: list[str] = []
+        self.cautions: dict[str, list[int]] = {}  # text -> conditions
         self.used: set[str] = set()
-        self.skipped: dict[str, list[str]] = {}
+        self.skipped: dict[str, list[int]] = {}
 
     def load(self) -> Suite:
         if not self.document.readable:
@@ -157,20 +156,21 @@ class _Loader:
             )
         about = value.get("suite", {})
         name = about.get("name") or FilePath(self.document.file).stem
-        return Suite(name, about.get("description", ""), tuple(conditions), tuple(self.warnings))
+        return Suite(name, about.get("description", ""), tuple(conditions), tuple(self._warnings()))
 
     def _condition(self, index: int, raw: Raw, hidden: set[Path]) -> Condition | None:
-        overrides = self._apply(raw)
+        overrides = self._apply(index, raw)
         config = {**raw.config, **overrides}
         checked = check(config)
         if isinstance(checked, list):
             for issue in checked:
                 self._issue(raw, config, overrides, issue, hidden)
             return None
-        self._warn(index, raw, config, checked)
+        for text in checked.warnings(config):
+            self.cautions.setdefault(text, []).append(index)
         return Condition(index, raw.name, raw.description, checked, raw.resources, overrides)
 
-    def _apply(self, raw: Raw) -> dict[str, Any]:
+    def _apply(self, index: int, raw: Raw) -> dict[str, Any]:
         """The overrides that this condition's model uses; a key with one allowed value is not set."""
         model = raw.config.get("model_type")
         known = MODELS.get(model) if isinstance(model, str) else None
@@ -182,7 +182,7 @@ class _Loader:
                 applied[name] = value
                 self.used.add(name)
             else:
-                self.skipped.setdefault(name, []).append(raw.name)
+                self.skipped.setdefault(name, []).append(index)
         return applied
 
     def _overridable(self) -> None:
@@ -196,15 +196,12 @@ class _Loader:
                 continue
             hint = None if name in everywhere else near(name, everywhere)
             self._add_override(name, "no condition of this suite uses this key", None, hint)
-        for name, conditions in self.skipped.items():
-            if name in self.used:
-                some = ", ".join(conditions[:3]) + (", ..." if len(conditions) > 3 else "")
-                self.warnings.append(
-                    f"--set {name} skipped for {len(conditions)} conditions that cannot use it: {some}"
-                )
 
-    def _warn(self, index: int, raw: Raw, config: Mapping[str, Any], checked: CommonConfig) -> None:
-        self.warnings.extend(f"condition {index} {raw.name}: {text}" for text in checked.warnings(config))
+    def _warnings(self) -> Iterator[str]:
+        for text, indices in self.cautions.items():
+            yield f"{_listed(indices)}: {text}"
+        for name, indices in self.skipped.items():
+            yield f"{_listed(indices)}: --set {name} skipped, the model cannot use it"
 
     def _secrets(self, value: object) -> set[Path]:
         hidden = set()
@@ -259,6 +256,12 @@ class _Loader:
             line, column = self.document.locate(path, of_key=of_key)
             fault = Fault(self.document.file, line, column, spelt, message, found, allowed, hint)
             self.faults[spelt, message] = fault
+
+
+def _listed(indices: list[int]) -> str:
+    """Condition 3; conditions 0, 2, 4, ... (17)."""
+    some = ", ".join(map(str, indices[:5])) + (f", ... ({len(indices)})" if len(indices) > 5 else "")
+    return f"condition{'s' if len(indices) > 1 else ''} {some}"
 
 
 def _found(config: Mapping[str, Any], issue: Issue) -> str | None:

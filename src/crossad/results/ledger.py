@@ -42,6 +42,23 @@ class Ledger:
         """True where the key was committed, but only with other data than `lock` names."""
         return self.committed(kind, key, lock) is None and self.committed(kind, key) is not None
 
+    def commits(self, kind: Kind) -> dict[str, set[str]]:
+        """All committed keys with their (short) locks, "" where there was none; one listing, however many."""
+        found: dict[str, set[str]] = {}
+        for path in (self.root / "commits").glob(f"{kind}-*.json"):
+            key, _, lock = path.stem.removeprefix(f"{kind}-").partition("@")
+            found.setdefault(key, set()).add(lock)
+        return found
+
+    @staticmethod
+    def short(lock: str) -> str:
+        """A lock as `commits` spells it."""
+        return lock[:LOCK_LENGTH]
+
+    def failed_conditions(self) -> set[str]:
+        """The ids of conditions that have at least one failure on record."""
+        return {path.name for path in (self.root / "failures").glob("*") if any(path.glob("*.json"))}
+
     def commit(self, kind: Kind, key: str, payload: dict[str, Any], lock: str | None = None) -> bool:
         """Commit once; False where somebody else had already committed this key (theirs stands)."""
         body = {"format": FORMAT, "kind": kind, "key": key, "data_lock": lock, **payload}
@@ -78,7 +95,9 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise DataError(f"not a crossad commit: {path}: {error}", hint="move the file away and run again") from error
+        raise DataError(
+            f"not a crossad commit: {path}: {error}", hint="move the file away and run again"
+        ) from error
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise DataError(
             f"commit of another version: {path}: got format {value.get('format') if isinstance(value, dict) else value!r},"

@@ -1,0 +1,159 @@
+"""`crossad plan`: what would happen, before anything does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crossad.cli.bad_input import bad_input
+
+if TYPE_CHECKING:
+    from crossad.conditions.outlook import Count, Look, Outlook, State
+    from crossad.conditions.plan import Part
+    from crossad.conditions.suite import Condition
+
+_HELP = """Show what would happen: new, done, stale, failed, shared trainings, cost.
+
+\b
+crossad plan conditions/base.json
+crossad plan conditions/matrix.json --data data/hdmap --ids 0-3 --json
+
+\b
+new      never done                    failed   tried; `crossad retry` tries again
+done     finished, will be reused      stale    done, but with other data: will be done again
+"""
+
+
+@click.command(help=_HELP)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--ids", default="all", show_default=True, help='Conditions: all, 2, "0,5,10", 3-6, names.')
+@click.option("--data", type=click.Path(path_type=Path), help='Root of the images; "auto" targets need it.')
+@click.option(
+    "--results-dir",
+    "--store",
+    "results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Where runs live.",
+)
+@click.option(
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key, as crossad run would."
+)
+@click.option(
+    "--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would."
+)
+@click.option("--json", "as_json", is_flag=True, help="Facts for machines.")
+def command(
+    file: Path,
+    ids: str,
+    data: Path | None,
+    results: Path,
+    pairs: tuple[str, ...],
+    limit_images: int | None,
+    as_json: bool,
+) -> None:
+    """Load, select, look at what is committed, tell."""
+    from crossad.conditions.outlook import outlook, summary
+    from crossad.conditions.plan import plan_entry
+    from crossad.conditions.select import select
+    from crossad.conditions.suite import load_suite, parse_overrides
+
+    with bad_input():
+        suite = load_suite(file, overrides=parse_overrides(pairs), limit_images=limit_images)
+        chosen = select(suite.conditions, ids)
+        domains = _domains(chosen, data)
+        entries = [plan_entry(condition, domains) for condition in chosen]
+        rows = outlook(entries, _look(results, data), _count(data))
+    for warning in suite.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    totals = summary(rows)
+    if as_json:
+        facts = {"suite": suite.name, **totals, "plan": [asdict(row) for row in rows]}
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(_table(rows)))
+        click.echo(_sentence(totals))
+    where = f" --data {data}" if data else ""
+    click.echo(f"next: crossad run {file} --ids {ids} --gpus 0{where}", err=True)
+
+
+def _domains(conditions: Sequence[Condition], data: Path | None) -> tuple[str, ...]:
+    from crossad.conditions.plan import needs_domains
+    from crossad.errors import UsageError
+
+    if not needs_domains(conditions):
+        return ()
+    if data is None:
+        raise UsageError(
+            'target_domains "auto" means all other domains of the data', hint="add --data FOLDER"
+        )
+    from crossad.data.layout import list_domains
+
+    return list_domains(data)
+
+
+def _look(results: Path, data: Path | None) -> Look:
+    """A look at the ledger that lists its folders once, whatever the number of conditions."""
+    from crossad.results.ledger import Ledger
+
+    ledger = Ledger(results)
+    commits = {kind: ledger.commits(kind) for kind in ("training", "evaluation", "condition")}
+    failed = ledger.failed_conditions()
+
+    @cache
+    def lock(parts: tuple[Part, ...]) -> str | None:
+        if data is None:
+            return None
+        from crossad.data.lock import lock_part
+
+        return lock_part(data, list(parts))
+
+    def look(kind: str, key: str, parts: Sequence[Part]) -> State:
+        there = commits[kind].get(key)
+        if there is not None:
+            wanted = lock(tuple(parts))
+            return "done" if wanted is None or ledger.short(wanted) in there else "stale"
+        return "failed" if kind == "condition" and key in failed else "new"
+
+    return look
+
+
+def _count(data: Path | None) -> Count | None:
+    if data is None:
+        return None
+    from crossad.data.layout import list_images
+
+    @cache
+    def count(domain: str, split: str) -> int:
+        return len(list_images(data, domain, split))
+
+    return count
+
+
+def _table(rows: Sequence[Outlook]) -> list[str]:
+    width = min(60, max([4, *(len(row.name) for row in rows)]))
+    lines = [f"{'id':>5}  {'name':<{width}}  {'state':<6}  {'training':<16}  to score"]
+    for row in rows:
+        training = f"shared with {row.shared_with}" if row.training == "shared" else row.training
+        left = ", ".join(row.to_score) or "-"
+        lines.append(f"{row.experiment_id:>5}  {row.name:<{width}}  {row.state:<6}  {training:<16}  {left}")
+    return lines
+
+
+def _sentence(totals: dict[str, Any]) -> str:
+    states = ", ".join(f"{totals[state]} {state}" for state in ("new", "done", "failed", "stale"))
+    text = (
+        f"{totals['conditions']} conditions: {states}; {totals['trainings_to_do']} trainings to do, "
+        f"{totals['trainings_shared']} shared, {totals['evaluations_to_do']} evaluations to do"
+    )
+    steps, images = totals["training_steps"], totals["images_to_score"]
+    if steps is None:
+        return f"{text} (with --data: steps and images)"
+    return f"{text}; at most {steps} training steps, {images} images to score"

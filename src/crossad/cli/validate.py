@@ -1,0 +1,118 @@
+"""`crossad validate`: check suite files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crossad.cli.bad_input import bad_input
+
+if TYPE_CHECKING:
+    from crossad.conditions.faults import Fault
+    from crossad.conditions.suite import Suite
+
+_HELP = """Check suite files: every fault at once, with line and column.
+
+\b
+crossad validate conditions/*.json
+crossad validate night.json --set max_epochs=1 --json
+crossad validate night.json --data data/hdmap      also: are the domains there?
+
+Exit code 0: all files are good; 2: some are not.
+"""
+
+
+@click.command(help=_HELP)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key, as crossad run would."
+)
+@click.option(
+    "--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would."
+)
+@click.option("--data", type=click.Path(path_type=Path), help="Also check that the named domains are there.")
+@click.option("--json", "as_json", is_flag=True, help="Facts for machines.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    pairs: tuple[str, ...],
+    limit_images: int | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Check every file, print all faults of all of them."""
+    from crossad.conditions.suite import parse_overrides
+
+    with bad_input():
+        overrides = parse_overrides(pairs)
+        domains = _domains(data) if data is not None else None
+    results = [_check(file, overrides, limit_images, domains) for file in files]
+    bad = sum(1 for result in results if result["faults"])
+    if as_json:
+        click.echo(json.dumps(results, indent=2, ensure_ascii=False))
+    if bad:
+        click.echo(
+            f"next: correct {'the file' if bad == 1 else f'{bad} files'}, then validate again", err=True
+        )
+        ctx.exit(2)
+    click.echo(f"next: crossad plan {files[0]}", err=True)
+
+
+def _domains(data: Path) -> tuple[str, ...]:
+    from crossad.data.layout import list_domains
+
+    return list_domains(data)
+
+
+def _check(
+    file: Path, overrides: dict[str, Any], limit_images: int | None, domains: tuple[str, ...] | None
+) -> dict[str, Any]:
+    """One file's result, told to people as it comes."""
+    from crossad.conditions.faults import SuiteError
+    from crossad.conditions.suite import load_suite
+    from crossad.errors import MissingInputError
+
+    result: dict[str, Any] = {"file": str(file), "conditions": 0, "faults": [], "warnings": []}
+    try:
+        suite = load_suite(file, overrides=overrides, limit_images=limit_images)
+        faults = _missing_domains(file, suite, domains) if domains is not None else []
+        result.update(conditions=len(suite.conditions), warnings=list(suite.warnings))
+    except SuiteError as error:
+        faults = error.faults
+    except MissingInputError as error:
+        result["faults"] = [{"file": str(file), "message": error.message, "hint": error.hint}]
+        click.echo(f"error: {error}", err=True)
+        return result
+    result["faults"] = [fault.facts() for fault in faults]
+    if faults:
+        click.echo(str(SuiteError(faults)), err=True)
+    for warning in result["warnings"]:
+        click.echo(f"warning: {file}: {warning}", err=True)
+    verdict = "bad" if faults else f"good, {result['conditions']} conditions"
+    click.echo(f"{file}: {verdict}", err=True)
+    return result
+
+
+def _missing_domains(file: Path, suite: Suite, domains: tuple[str, ...]) -> list[Fault]:
+    from crossad.conditions.faults import Fault, near
+
+    faults = {}
+    for condition in suite.conditions:
+        targets = condition.config.target_domains
+        for domain in (condition.config.source_domain, *(targets if isinstance(targets, tuple) else ())):
+            if domain not in domains:
+                faults[domain] = Fault(
+                    str(file),
+                    None,
+                    None,
+                    f"condition {condition.index} {condition.name}",
+                    f"no such domain in the data: {domain}",
+                    domain,
+                    ", ".join(domains) or "no domain is there",
+                    near(domain, domains),
+                )
+    return list(faults.values())

@@ -1,0 +1,93 @@
+"""What a run of some conditions owes: resolved configs, ids and keys; pure data, no clock and no disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crossad.conditions.identity import (
+    condition_id,
+    evaluation_domains,
+    evaluation_key,
+    resolve,
+    training_key,
+)
+from crossad.conditions.model import Config
+from crossad.conditions.suite import Condition
+
+
+def build_plan(
+    suite: str, conditions: Sequence[Condition], domains: Sequence[str], *, run: str, created: str, data: str
+) -> dict[str, Any]:
+    """The plan of a run (`plan.json`).
+
+    Args:
+        suite: The suite's name.
+        conditions: Those selected.
+        domains: The domains of the data, for "auto" targets.
+        run: The run's name.
+        created: When, ISO 8601, UTC.
+        data: Where the images live.
+
+    Raises:
+        ConditionError: "auto" finds no target.
+    """
+    overrides: dict[str, Any] = {}
+    for condition in conditions:
+        overrides.update(condition.overrides)
+    return {
+        "kind": "crossad-plan",
+        "format": 1,
+        "run": run,
+        "suite": suite,
+        "created": created,
+        "data": data,
+        "overrides": overrides,
+        "conditions": [plan_entry(condition, domains) for condition in conditions],
+    }
+
+
+def plan_entry(condition: Condition, domains: Sequence[str]) -> dict[str, Any]:
+    """One condition of a plan.
+
+    Raises:
+        ConditionError: "auto" finds no target.
+    """
+    config = resolve(condition.config, domains)
+    return {
+        "experiment_id": condition.index,
+        "name": condition.name,
+        "description": condition.description,
+        "config": config.model_dump(mode="json"),
+        "condition_id": condition_id(config),
+        "training_key": training_key(config),
+        "evaluation_keys": {domain: evaluation_key(config, domain) for domain in evaluation_domains(config)},
+        "resources": condition.resources,
+    }
+
+
+def needs_domains(conditions: Sequence[Condition]) -> bool:
+    """True where "auto" targets make the plan depend on the data at hand."""
+    return any(condition.config.target_domains == "auto" for condition in conditions)
+
+
+Part = tuple[str, str]  # domain, split
+
+
+def training_parts(config: Config) -> list[Part]:
+    """The parts of the data that decide a training's weights."""
+    source = config.source_domain
+    return [(source, "train")] if config.validation == "holdout" else [(source, "test"), (source, "train")]
+
+
+def evaluation_parts(config: Config, domain: str) -> list[Part]:
+    """The parts of the data that decide one domain's scores."""
+    statistics = [(domain, "train")] if config.normalisation == "domain_stats" else []
+    return sorted({*training_parts(config), (domain, "test"), *statistics})
+
+
+def condition_parts(config: Config) -> list[Part]:
+    """The parts of the data that decide a resolved condition."""
+    return sorted(
+        {part for domain in evaluation_domains(config) for part in evaluation_parts(config, domain)}
+    )
