@@ -1,0 +1,1 @@
+"""Starts and watches trainer processes on this machine. It never imports the trainer: it spawns it."""

@@ -1,11 +1,12 @@
 """What a run owes (`results/<run>/plan.json`): its conditions with their resolved configs, ids and hashes.
 
 A plan is pinned in revisions, each a create-once file below `results/.crossad/`; `plan.json` is a copy of the
-newest. A revision may add conditions; it never changes or drops one: what a run's name promised stays promised.
+newest. A revision may add conditions; it never changes or drops one: what a run promised stays promised.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,12 @@ class PlanEntry(BaseModel):
     )
     resources: dict[str, Any] = Field(default_factory=dict)
 
+    def repeated(self, repeat: int) -> PlanEntry:
+        """The same condition as other work: repeat 2 and above have keys of their own."""
+        evaluations = {domain: repeated_key(key, repeat) for domain, key in self.evaluation_keys.items()}
+        keys = {name: repeated_key(getattr(self, name), repeat) for name in ("condition_id", "training_key")}
+        return self.model_copy(update={**keys, "evaluation_keys": evaluations})
+
 
 class Plan(BaseModel):
     """The newest revision of a run's plan."""
@@ -53,10 +60,15 @@ class Plan(BaseModel):
     )
     conditions: tuple[PlanEntry, ...]
 
-    def covers(self, other: Plan) -> bool:
-        """True where every condition of `other` is one of this plan, with the same id and content."""
+    def covers(self, entries: Iterable[PlanEntry]) -> bool:
+        """True where each of these is a condition of this plan, with the same experiment id and content."""
         mine = {entry.experiment_id: entry.condition_id for entry in self.conditions}
-        return all(mine.get(entry.experiment_id) == entry.condition_id for entry in other.conditions)
+        return all(mine.get(entry.experiment_id) == entry.condition_id for entry in entries)
+
+
+def repeated_key(key: str, repeat: int) -> str:
+    """The key of repeat number `repeat` of some work; repeat 1 is the work itself."""
+    return key if repeat == 1 else f"{key}r{repeat}"
 
 
 def load_plan(paths: RunPaths) -> Plan:
@@ -82,7 +94,7 @@ def load_plan(paths: RunPaths) -> Plan:
 
 
 def load_plans(results: Path) -> list[Plan]:
-    """The plans of all runs in a results folder, oldest first; a folder without a readable plan is left out."""
+    """The plans of all runs in a results folder, oldest first; folders without one are left out."""
     plans = []
     for path in results.glob("*/plan.json"):
         try:
@@ -96,7 +108,7 @@ def pin_plan(results: Path, plan: Plan) -> Plan:
     """Make a plan durable under its run's name.
 
     Returns:
-        The pinned plan: the old one where it covers the new one, else a revision that adds the new conditions.
+        The pinned plan: the old one where it covers the new one, else a revision that adds to it.
 
     Raises:
         UsageError: the run has other content under the same experiment id or the same name.
@@ -106,7 +118,7 @@ def pin_plan(results: Path, plan: Plan) -> Plan:
         old = _newest(revisions)
         if old is None:
             pinned = plan
-        elif old.covers(plan):
+        elif old.covers(plan.conditions):
             pinned = old
         else:
             merged = _merged(old, plan)

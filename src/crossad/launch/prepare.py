@@ -1,0 +1,166 @@
+"""From a suite file and the options of `crossad run` to a job: checked, resolved and named."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from crossad.conditions.identity import (
+    condition_id,
+    evaluation_domains,
+    evaluation_key,
+    resolve,
+    training_key,
+)
+from crossad.conditions.select import select
+from crossad.conditions.suite import Condition, load_suite
+from crossad.data.layout import list_domains
+from crossad.data.locks import condition_lock
+from crossad.errors import MissingInputError, UsageError
+from crossad.launch.command import Job
+from crossad.launch.slots import count_gpus, slots
+from crossad.launch.state import now_text
+from crossad.results.layout import run_name, slug
+from crossad.results.plan import Plan, PlanEntry, load_plans
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What `crossad run` is asked for."""
+
+    suite: Path
+    data: Path = Path("data")
+    ids: str = "all"
+    gpus: str = "auto"
+    jobs: int = 1  # trainers at once per device
+    run: str | None = None  # default: the suite's newest run where it fits, else a timestamp
+    results: Path = Path("results")
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    limit_images: int | None = None
+    fresh: bool = False  # repeat finished work under a repeat number
+    retry: bool = False  # also what failed for good or was cancelled
+    weights: Path | None = None
+    grace_seconds: float = 30.0
+
+
+def prepare(request: RunRequest) -> tuple[Job, tuple[PlanEntry, ...]]:
+    """Check everything that can be checked without a device, and name the run.
+
+    Returns:
+        The job, its plan not pinned yet, and the conditions that were asked for.
+
+    Raises:
+        CrossadError: the suite has faults, the data lacks domains (all are named), a device is not there.
+    """
+    suite = load_suite(request.suite, overrides=request.overrides, limit_images=request.limit_images)
+    chosen = select(suite.conditions, request.ids)
+    if not request.data.is_dir():
+        raise MissingInputError(
+            f"no such data folder: {request.data}",
+            hint="name it with --data, or make one: crossad synth data/hdmap",
+        )
+    entries = _entries(chosen, request.data)
+    run, repeat = _place(suite.name, entries, request)
+    entries = tuple(entry.repeated(repeat) for entry in entries)
+    if slug(run) != run:
+        raise UsageError(
+            f"--run: got {run!r}, allowed: letters, digits and _ . + -", hint=f"--run {slug(run)}"
+        )
+    plan = Plan(
+        run=run,
+        repeat=repeat,
+        suite=suite.name,
+        created=now_text(),
+        data=str(request.data.absolute()),
+        conditions=entries,
+    )
+    job = Job(
+        plan=plan,
+        results=request.results,
+        data=request.data,
+        slots=slots(request.gpus, request.jobs, count_gpus(os.environ)),
+        weights=request.weights,
+        data_locks={entry.condition_id: condition_lock(request.data, entry.config) for entry in entries},
+        grace_seconds=request.grace_seconds,
+    )
+    return job, entries
+
+
+def _entries(chosen: Sequence[Condition], data: Path) -> tuple[PlanEntry, ...]:
+    """The conditions with their targets resolved and their keys.
+
+    Raises:
+        MissingInputError: domains are missing; one line each.
+    """
+    domains = list_domains(data)
+    faults = [fault for condition in chosen for fault in _missing(condition, domains)]
+    if faults:
+        raise MissingInputError(
+            f"{len(faults)} domain(s) missing in {data}\n" + "\n".join(faults),
+            hint=f"domains there: {', '.join(domains) or 'none'}",
+        )
+    return tuple(_entry(condition, domains) for condition in chosen)
+
+
+def _missing(condition: Condition, domains: Sequence[str]) -> Iterator[str]:
+    config = condition.config
+    targets = config.target_domains if isinstance(config.target_domains, tuple) else ()
+    for key, wanted in (
+        ("source_domain", config.source_domain),
+        *(("target_domains", name) for name in targets),
+    ):
+        if wanted not in domains:
+            near = difflib.get_close_matches(wanted, domains, n=1)
+            meant = f", did you mean {near[0]}?" if near else ""
+            yield f"condition {condition.index} {condition.name}: {key}: no domain {wanted}{meant}"
+
+
+def _entry(condition: Condition, domains: Sequence[str]) -> PlanEntry:
+    config = resolve(condition.config, domains)
+    return PlanEntry(
+        experiment_id=condition.index,
+        name=condition.name,
+        description=condition.description,
+        config=config.model_dump(mode="json"),
+        overrides=dict(condition.overrides),
+        condition_id=condition_id(config),
+        training_key=training_key(config),
+        evaluation_keys={domain: evaluation_key(config, domain) for domain in evaluation_domains(config)},
+        resources=condition.resources,
+    )
+
+
+def _place(suite: str, entries: Sequence[PlanEntry], request: RunRequest) -> tuple[str, int]:
+    """The run's name and repeat number: the one asked for, the newest that fits, or a new one."""
+    plans = load_plans(request.results)
+    named = next((plan for plan in plans if plan.run == request.run), None)
+    if named is not None and not request.fresh:
+        return named.run, named.repeat
+    if request.fresh:
+        return request.run or _new_name(request.results), 1 + max(_repeats(plans, entries), default=0)
+    if request.run is not None:
+        return request.run, 1
+    for plan in reversed(plans):
+        if plan.suite == suite and plan.covers(entry.repeated(plan.repeat) for entry in entries):
+            return plan.run, plan.repeat
+    return _new_name(request.results), 1
+
+
+def _repeats(plans: Sequence[Plan], entries: Sequence[PlanEntry]) -> Iterator[int]:
+    """The repeat numbers under which some of this work is planned already."""
+    for plan in plans:
+        planned = {entry.condition_id for entry in plan.conditions}
+        if any(entry.repeated(plan.repeat).condition_id in planned for entry in entries):
+            yield plan.repeat
+
+
+def _new_name(results: Path) -> str:
+    """The guide's timestamp; a number is added where this second is taken."""
+    stamp = run_name(datetime.now(UTC))
+    names = (stamp, *(f"{stamp}_{number}" for number in range(2, 1000)))
+    return next(name for name in names if not (results / name).exists())

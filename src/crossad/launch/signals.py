@@ -1,0 +1,31 @@
+"""Ctrl-C, SIGTERM and a closed terminal as one polite request that a loop looks at."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+
+
+class StopRequest:
+    """Counts stop signals while it is entered. Once: save and end. Twice: end now."""
+
+    def __init__(self) -> None:
+        """Begin with no request."""
+        self.count = 0
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> StopRequest:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # nohup: the terminal may go
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type] # what signal.signal itself returned
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
