@@ -1,10 +1,10 @@
 """Ties a trainer's life to its runner's, then becomes the trainer: python guard.py RUNNER_PID COMMAND...
 
 If the runner dies without a word (SIGKILL, out of memory), the kernel sends SIGTERM to the trainer, which
-saves and ends within its own grace (contracts: code 75). SIGTERM and not SIGKILL, so that nothing since the last
-checkpoint is lost; a trainer that is deaf to it is killed by the next `crossad run`, which finds its mark.
+saves and ends within its own grace (contracts: code 75). SIGTERM and not SIGKILL, so that nothing since the
+last checkpoint is lost; a trainer deaf to it is killed by the next `crossad run`, which finds its mark.
 prctl(2) is called here and not in a preexec_fn: code between fork and exec can deadlock in a process with
-threads. The setting survives execve. Started by path with -I -S: it costs 10 ms and imports nothing of crossad.
+threads. The setting survives execve. Started by path with -I -S: 10 ms, and nothing of crossad is imported.
 """
 
 import ctypes

@@ -20,14 +20,16 @@ Echo = Callable[[str], None]
 class Tail:
     """Complete lines appended to a file since the last look; a replaced file is read from its start."""
 
-    def __init__(self, path: Path) -> None:
-        """Start at the file's present end: what an earlier attempt wrote was read then."""
-        self._path = path
+    def __init__(self, path: Path, *, from_start: bool = False) -> None:
+        """Start at the file's present end, because what an earlier attempt wrote was read then."""
+        self.path = path
         self._file, self._offset = self._stat()
+        if from_start:
+            self._offset = 0
 
     def _stat(self) -> tuple[int | None, int]:
         try:
-            stat = self._path.stat()
+            stat = self.path.stat()
         except FileNotFoundError:
             return None, 0
         return stat.st_ino, stat.st_size
@@ -39,7 +41,7 @@ class Tail:
             self._file, self._offset = file, 0
         if file is None or size == self._offset:
             return []
-        with self._path.open("rb") as handle:
+        with self.path.open("rb") as handle:
             handle.seek(self._offset)
             text = handle.read(size - self._offset)
         whole = text[: text.rfind(b"\n") + 1]

@@ -10,17 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from crossad.conditions.identity import (
-    condition_id,
-    evaluation_domains,
-    evaluation_key,
-    resolve,
-    training_key,
-)
+from crossad.conditions.plan import condition_parts, plan_entry
 from crossad.conditions.select import select
-from crossad.conditions.suite import Condition, load_suite
+from crossad.conditions.suite import Condition, load_suite, parse_config
 from crossad.data.layout import list_domains
-from crossad.data.locks import condition_lock
+from crossad.data.lock import lock_part
 from crossad.errors import MissingInputError, UsageError
 from crossad.launch.command import Job
 from crossad.launch.slots import count_gpus, slots
@@ -46,6 +40,7 @@ class RunRequest:
     retry: bool = False  # also what failed for good or was cancelled
     weights: Path | None = None
     grace_seconds: float = 30.0
+    command: tuple[str, ...] = ()  # as the user typed it, to be shown later
 
 
 def prepare(request: RunRequest) -> tuple[Job, tuple[PlanEntry, ...]]:
@@ -77,6 +72,8 @@ def prepare(request: RunRequest) -> tuple[Job, tuple[PlanEntry, ...]]:
         suite=suite.name,
         created=now_text(),
         data=str(request.data.absolute()),
+        command=request.command,
+        overrides={key: value for entry in entries for key, value in entry.overrides.items()},
         conditions=entries,
     )
     job = Job(
@@ -85,7 +82,7 @@ def prepare(request: RunRequest) -> tuple[Job, tuple[PlanEntry, ...]]:
         data=request.data,
         slots=slots(request.gpus, request.jobs, count_gpus(os.environ)),
         weights=request.weights,
-        data_locks={entry.condition_id: condition_lock(request.data, entry.config) for entry in entries},
+        data_locks=data_locks(entries, request.data),
         grace_seconds=request.grace_seconds,
     )
     return job, entries
@@ -104,7 +101,17 @@ def _entries(chosen: Sequence[Condition], data: Path) -> tuple[PlanEntry, ...]:
             f"{len(faults)} domain(s) missing in {data}\n" + "\n".join(faults),
             hint=f"domains there: {', '.join(domains) or 'none'}",
         )
-    return tuple(_entry(condition, domains) for condition in chosen)
+    return tuple(
+        PlanEntry.model_validate({**plan_entry(condition, domains), "overrides": dict(condition.overrides)})
+        for condition in chosen
+    )
+
+
+def data_locks(entries: Sequence[PlanEntry], data: Path) -> dict[str, str | None]:
+    """Per condition id the hash of the data that the condition reads; None where the root has no lock."""
+    return {
+        entry.condition_id: lock_part(data, condition_parts(parse_config(entry.config))) for entry in entries
+    }
 
 
 def _missing(condition: Condition, domains: Sequence[str]) -> Iterator[str]:
@@ -118,21 +125,6 @@ def _missing(condition: Condition, domains: Sequence[str]) -> Iterator[str]:
             near = difflib.get_close_matches(wanted, domains, n=1)
             meant = f", did you mean {near[0]}?" if near else ""
             yield f"condition {condition.index} {condition.name}: {key}: no domain {wanted}{meant}"
-
-
-def _entry(condition: Condition, domains: Sequence[str]) -> PlanEntry:
-    config = resolve(condition.config, domains)
-    return PlanEntry(
-        experiment_id=condition.index,
-        name=condition.name,
-        description=condition.description,
-        config=config.model_dump(mode="json"),
-        overrides=dict(condition.overrides),
-        condition_id=condition_id(config),
-        training_key=training_key(config),
-        evaluation_keys={domain: evaluation_key(config, domain) for domain in evaluation_domains(config)},
-        resources=condition.resources,
-    )
 
 
 def _place(suite: str, entries: Sequence[PlanEntry], request: RunRequest) -> tuple[str, int]:

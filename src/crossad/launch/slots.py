@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crossad.errors import EnvironmentFault, UsageError
+from crossad.errors import UsageError
 
 CPU = "cpu"
 _DEVICE_NODE = re.compile(r"nvidia\d+")
@@ -58,8 +58,7 @@ def slots(gpus: str, jobs: int, gpu_count: int) -> tuple[Slot, ...]:
         gpu_count: GPUs that trainers see.
 
     Raises:
-        UsageError: the text is none of these, or names a GPU twice.
-        EnvironmentFault: a GPU that this machine does not have.
+        UsageError: the text is none of these, or names a GPU twice, or one that is not there.
     """
     if jobs < 1:
         raise UsageError(f"--jobs: got {jobs}, allowed: 1 or more")
@@ -84,7 +83,7 @@ def _numbers(gpus: str, gpu_count: int) -> list[str]:
         )
     if missing := [str(number) for number in numbers if number >= gpu_count]:
         found = ", ".join(map(str, range(gpu_count))) or "none"
-        raise EnvironmentFault(
+        raise UsageError(
             f"--gpus: no such GPU on this machine: {', '.join(missing)}, found: {found}",
             hint="check the driver with nvidia-smi, or say --gpus cpu",
         )

@@ -33,6 +33,9 @@ class PlanEntry(BaseModel):
     evaluation_keys: dict[str, str] = Field(
         default_factory=dict, description="domain -> key, the source first"
     )
+    overrides: dict[str, Any] = Field(
+        default_factory=dict, description="keys that --set and --limit-images set"
+    )
     resources: dict[str, Any] = Field(default_factory=dict)
 
     def repeated(self, repeat: int) -> PlanEntry:
@@ -55,9 +58,10 @@ class Plan(BaseModel):
     suite: str
     created: str = Field(description="ISO 8601, UTC, of revision 1")
     data: str = Field(description="root of the images")
-    overrides: dict[str, Any] = Field(
-        default_factory=dict, description="--set and --limit-images of the command"
+    command: tuple[str, ...] = Field(
+        (), description="the command line of revision 1: given again, it continues"
     )
+    overrides: dict[str, Any] = Field(default_factory=dict, description="those of all conditions together")
     conditions: tuple[PlanEntry, ...]
 
     def covers(self, entries: Iterable[PlanEntry]) -> bool:

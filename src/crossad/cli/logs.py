@@ -1,0 +1,43 @@
+"""`crossad logs`: print or follow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crossad.cli.bad_input import bad_input
+from crossad.cli.operate import results_option, words_argument
+
+_HELP = """Print or follow the log of a condition.
+
+\b
+crossad logs night1                        the run: starts, ends, failures, every AUROC
+crossad logs night1 domainA_draem -f       one condition, live
+crossad logs night1 domainA_draem --detail with its progress bar and library messages
+"""
+
+
+@click.command(help=_HELP)
+@words_argument("[RUN] [CONDITION]")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing until nobody works on it any more.")
+@click.option("--detail", is_flag=True, help="training_detail.log: bars, warnings, errors.")
+@results_option
+def command(words: tuple[str, ...], follow: bool, detail: bool, results: Path) -> None:
+    """Find the file, print it, follow it."""
+    from crossad.errors import MissingInputError, UsageError
+    from crossad.launch.control import choose, split_words
+    from crossad.launch.follow import lines, log_file
+    from crossad.launch.standing import Observer
+
+    with bad_input():
+        plan, names = split_words(results, words)
+        if len(names) > 1:
+            raise UsageError(f"got {len(names)} conditions, allowed: one, or none for the run's own log")
+        entry = choose(plan, names)[0] if names else None
+        observer = Observer(results, plan)
+        path = log_file(observer, entry, detail=detail)
+        if path is None and not follow:
+            raise MissingInputError("no log yet: it was never started", hint=f"crossad explain {plan.run}")
+    for line in lines(observer, entry, detail=detail, follow=follow):
+        click.echo(line)

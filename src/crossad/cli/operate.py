@@ -1,0 +1,119 @@
+"""What the verbs that operate runs share: options, completion of names, and choosing devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from crossad.launch.summary import Summary
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+results_option = click.option(
+    "--results-dir",
+    "--store",
+    "results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Where runs live.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Facts for machines.")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How this machine is to work on conditions."""
+
+    gpus: str
+    jobs: int
+    weights: Path | None
+    grace: float
+
+
+_MACHINE = (
+    click.option(
+        "--gpus", default="auto", show_default=True, help="0,1 or cpu or auto (all GPUs, else the CPU)."
+    ),
+    click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Trainers at once per device.",
+    ),
+    click.option("--weights", type=click.Path(path_type=Path), help="Folder with pretrained weights."),
+    click.option(
+        "--grace",
+        type=click.FloatRange(min=0),
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Between asking a trainer to stop and killing it.",
+    ),
+)
+
+
+def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--gpus`, `--jobs`, `--weights` and `--grace`, passed on as one `machine`."""
+
+    @wraps(function)
+    def bundled(*args: Any, gpus: str, jobs: int, weights: Path | None, grace: float, **options: Any) -> Any:  # noqa: ANN401 - whatever else the verb takes
+        return function(*args, machine=Machine(gpus, jobs, weights, grace), **options)
+
+    for option in reversed(_MACHINE):
+        bundled = option(bundled)
+    return bundled
+
+
+def words_argument(metavar: str) -> Decorator:
+    """`[RUN] [CONDITION]...`, completed by the shell: runs first, then that run's conditions."""
+    return click.argument("words", nargs=-1, metavar=metavar, shell_complete=complete_words)
+
+
+def complete_words(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Names of runs, newest first, or of the conditions of the run already typed."""
+    from crossad.launch.control import split_words
+    from crossad.results.plan import load_plans
+
+    results = Path(context.params.get("results") or "results")
+    plans = load_plans(results)
+    typed = context.params.get("words") or ()
+    items = (
+        [] if typed else [CompletionItem(plan.run, help=f"run of {plan.suite}") for plan in reversed(plans)]
+    )
+    if plans:
+        plan = split_words(results, typed[:1])[0]
+        items += [
+            CompletionItem(entry.name, help=f"experiment {entry.experiment_id}") for entry in plan.conditions
+        ]
+    return [item for item in items if str(item.value).startswith(incomplete)]
+
+
+def finish(summary: Summary, results: Path, *, report: bool, command: str) -> None:
+    """After a queue: write the report, say where to look and what is next; end with the queue's exit code."""
+    click.echo(f"{summary.run}: {summary.counts}")
+    if summary.interrupted:
+        click.echo(f"interrupted; progress is saved, the same command continues: {command}", err=True)
+        raise SystemExit(summary.exit_code)
+    if report and (summary.done or summary.partial):
+        from crossad.analysis.report import write_report
+
+        click.echo(f"report: {write_report(results, [summary.run])}")
+    click.echo(f"results: {results / summary.run}")
+    if summary.failed or summary.partial:
+        click.echo(f"next: crossad explain {summary.run}; crossad retry {summary.run} --failed", err=True)
+    elif summary.cancelled:
+        click.echo(f"next: crossad status {summary.run}; crossad retry {summary.run} NAME", err=True)
+    else:
+        click.echo(f"next: crossad report {summary.run} --results-dir {results}", err=True)
+    raise SystemExit(summary.exit_code)

@@ -1,0 +1,70 @@
+"""`crossad retry`: another try for what failed or was cancelled."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from crossad.cli.bad_input import bad_input
+from crossad.cli.operate import Machine, finish, machine_options, results_option, words_argument
+
+_HELP = """Give failed conditions of a run another try.
+
+\b
+crossad retry night1 --failed             everything that failed for good
+crossad retry night1 domainA_draem        this one, failed or cancelled
+
+What went wrong before stays on record; finished trainings and evaluations are reused.
+"""
+
+
+@click.command(help=_HELP)
+@words_argument("[RUN] [CONDITION]...")
+@click.option(
+    "--failed", is_flag=True, help="All (or the named) conditions that failed; cancelled ones stay so."
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder with the domains.  [default: the run's]"
+)
+@results_option
+@machine_options
+@click.option("--no-report", is_flag=True, help="Leave the report for later.")
+def command(
+    words: tuple[str, ...],
+    failed: bool,
+    data: Path | None,
+    results: Path,
+    machine: Machine,
+    no_report: bool,
+) -> None:
+    """Choose, reopen, work."""
+    from crossad.errors import UsageError
+    from crossad.launch.command import Job
+    from crossad.launch.control import choose, closed, split_words
+    from crossad.launch.prepare import data_locks
+    from crossad.launch.session import work
+    from crossad.launch.slots import count_gpus, slots
+
+    with bad_input():
+        plan, names = split_words(results, words)
+        if not names and not failed:
+            raise UsageError("nothing named", hint=f"crossad retry {plan.run} --failed, or name conditions")
+        kinds = ("failed",) if failed else ("failed", "cancelled")
+        entries = closed(results, plan, choose(plan, names), kinds)
+        if not entries:
+            click.echo(f"nothing to retry in run {plan.run}: no such condition has failed or was cancelled")
+            return
+        root = data or Path(plan.data)
+        job = Job(
+            plan=plan,
+            results=results,
+            data=root,
+            slots=slots(machine.gpus, machine.jobs, count_gpus(os.environ)),
+            weights=machine.weights,
+            data_locks=data_locks(entries, root),
+            grace_seconds=machine.grace,
+        )
+        summary = work(job, entries, retry=True)
+    finish(summary, results, report=not no_report, command=f"crossad retry {plan.run} --failed")

@@ -1,0 +1,43 @@
+"""Print a log, and go on while somebody writes it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from crossad.launch.journal import Tail
+from crossad.launch.standing import Observer
+from crossad.results.plan import PlanEntry
+
+POLL_SECONDS = 0.3
+
+
+def log_file(observer: Observer, entry: PlanEntry | None, *, detail: bool) -> Path | None:
+    """The log of a condition or of the run; what the process printed where it died without a log."""
+    place = observer.paths.condition(entry.name) if entry else observer.paths
+    wanted = place.detail_log if detail else place.log
+    choices = [wanted, *([observer.state.output(entry.name)] if entry else [])]
+    return next((path for path in choices if path.exists()), None)
+
+
+def lines(observer: Observer, entry: PlanEntry | None, *, detail: bool, follow: bool) -> Iterator[str]:
+    """The lines of the log so far; with `follow`, those to come, until nobody works on it."""
+    tail: Tail | None = None
+    while True:
+        working = follow and _working(observer, entry)  # before reading: what is written last is still read
+        path = log_file(observer, entry, detail=detail)
+        if path is not None and (tail is None or tail.path != path):
+            tail = Tail(path, from_start=True)
+        if tail is not None:
+            yield from tail.lines()
+        if not working:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _working(observer: Observer, entry: PlanEntry | None) -> bool:
+    if entry is None:
+        return observer.state.holder() is not None
+    state = next(one.state for one in observer.all() if one.experiment_id == entry.experiment_id)
+    return state in ("running", "waiting")
