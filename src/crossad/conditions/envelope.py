@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -51,8 +52,8 @@ class Raw:
         """Where the file gives this config key; the config itself where it does not."""
         if key in self.choice:
             return (LIST, self.element, "matrix", key, self.choice[key])
-        own = document[LIST][self.element].get("config", {})
-        if key not in own and key in document.get("defaults", {}):
+        own, shared = document[LIST][self.element]["config"], document.get("defaults")
+        if key not in own and isinstance(shared, dict) and key in shared:
             return ("defaults", key)
         return (LIST, self.element, "config", key)
 
@@ -92,9 +93,10 @@ def _element(index: int, element: object, defaults: dict[str, Any], report: Repo
         report(Wrong(path, "wrong type", "an object with name and config"))
         return
     _known(element, _ELEMENT, path, report)
-    config = {**defaults, **_object(element, "config", path, report, required=True)}
+    own = _object(element, "config", path, report, required=True)
+    config = {**defaults, **own}
     resources = _resources(element, path, report)
-    matrix = _matrix(element, path, report)
+    matrix = _matrix(element, own, path, report)
     name = element.get("name")
     if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or _CONTROL.search(name):
         message = "not a name" if "name" in element else "required key is missing"
@@ -104,6 +106,12 @@ def _element(index: int, element: object, defaults: dict[str, Any], report: Repo
     if not isinstance(description, str):
         report(Wrong((*path, "description"), "wrong type", "a text"))
         description = ""
+    combinations = math.prod(len(values) for values in matrix.values())
+    if combinations > MAX_CONDITIONS:
+        report(Wrong((*path, "matrix"), f"too many conditions: {combinations}", f"at most {MAX_CONDITIONS}"))
+        return
+    if not isinstance(element.get("config"), dict):
+        return
     for numbers in itertools.product(*(range(len(values)) for values in matrix.values())):
         choice = dict(zip(matrix, numbers, strict=True))
         merged = {**config, **{key: matrix[key][number] for key, number in choice.items()}}
@@ -124,7 +132,9 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _matrix(element: Mapping[str, Any], path: Path, report: Report) -> dict[str, list[Any]]:
+def _matrix(
+    element: Mapping[str, Any], own: Mapping[str, Any], path: Path, report: Report
+) -> dict[str, list[Any]]:
     matrix = _object(element, "matrix", path, report)
     good = {}
     for key, values in matrix.items():
@@ -132,7 +142,7 @@ def _matrix(element: Mapping[str, Any], path: Path, report: Report) -> dict[str,
             good[key] = values
         else:
             report(Wrong((*path, "matrix", key), "wrong type", "a list of at least one value"))
-        if key in element.get("config", {}):
+        if key in own:
             report(
                 Wrong((*path, "matrix", key), "key also in config", hint="remove it from config", of_key=True)
             )

@@ -101,7 +101,11 @@ def _all_issues(
 
 
 def _issues(model: type[CommonConfig], config: Mapping[str, Any], error: ValidationError) -> Iterator[Issue]:
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    inner = {detail["loc"][:-1] for detail in details if detail["loc"]}
+    for detail in details:
+        if detail["type"] == "too_short" and detail["loc"] in inner:
+            continue  # pydantic counts only good items; the bad ones are faults of their own
         problems: Iterable[Problem] | None = detail.get("ctx", {}).get("problems")
         if problems is None:
             yield _issue(model, config, detail)

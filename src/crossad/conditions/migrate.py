@@ -100,7 +100,7 @@ def _respelt(config: dict[str, Any]) -> Iterator[str]:
         spelt = [_CAPITAL.sub(r"domain_\1", name) if isinstance(name, str) else name for name in targets]
         if spelt != targets:
             config["target_domains"] = spelt
-            yield f"target_domains respelt {', '.join(map(str, spelt))}"
+            yield f"target_domains {targets} respelt {spelt}"
 
 
 def _replaced(config: dict[str, Any]) -> Iterator[str]:

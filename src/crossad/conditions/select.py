@@ -12,8 +12,8 @@ from crossad.errors import UsageError
 if TYPE_CHECKING:
     from crossad.conditions.suite import Condition
 
-_RANGE = re.compile(r"(\d{1,9})\s*-\s*(\d{1,9})")
-_ID = re.compile(r"\d{1,9}")
+_RANGE = re.compile(r"([0-9]{1,9})\s*-\s*([0-9]{1,9})")
+_ID = re.compile(r"[0-9]{1,9}")
 
 
 def select(conditions: Sequence[Condition], spec: str) -> tuple[Condition, ...]:
