@@ -195,8 +195,8 @@ def test_warm_up_steps_need_a_schedule_that_warms_up():
 
 @pytest.mark.parametrize(
     "scheduler",
-    ["cosine", "warmup_cosine", {"type": "steplr", "step_size": 10, "gamma": 0.5}, {"type": "cosine", "T_max": 30},
-     {"type": "warmup_steplr", "step_size": 10, "warmup_epochs": 2}],
+    ["cosine", "warmup_cosine", {"type": "steplr", "step_size": 10, "gamma": 0.5},
+     {"type": "cosine", "T_max": 30}, {"type": "warmup_steplr", "step_size": 10, "warmup_epochs": 2}],
 )  # fmt: skip
 def test_schedules_of_older_files_are_known(scheduler):
     checked = config("draem", scheduler=scheduler)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossad.cli.bad_input import bad_input
+from crossad.cli.words import split_words
 
 if TYPE_CHECKING:
     from crossad.conditions.outlook import Count, Look, Outlook, State
@@ -31,9 +32,13 @@ done     finished, will be reused      stale    done, but with other data: will 
 
 
 @click.command(help=_HELP)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("words", nargs=-1, required=True, metavar="FILE", type=click.Path())
 @click.option("--ids", default="all", show_default=True, help='Conditions: all, 2, "0,5,10", 3-6, names.')
-@click.option("--data", type=click.Path(path_type=Path), help='Root of the images; "auto" targets need it.')
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Folder with the domains.  [default: data, if it is there]",
+)
 @click.option(
     "--results-dir",
     "--store",
@@ -44,14 +49,14 @@ done     finished, will be reused      stale    done, but with other data: will 
     help="Where runs live.",
 )
 @click.option(
-    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key, as crossad run would."
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE...", help="Override keys, as crossad run would."
 )
 @click.option(
     "--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would."
 )
 @click.option("--json", "as_json", is_flag=True, help="Facts for machines.")
 def command(
-    file: Path,
+    words: tuple[str, ...],
     ids: str,
     data: Path | None,
     results: Path,
@@ -65,8 +70,12 @@ def command(
     from crossad.conditions.select import select
     from crossad.conditions.suite import load_suite, parse_overrides
 
+    if data is None and Path("data").is_dir():
+        data = Path("data")
     with bad_input():
-        suite = load_suite(file, overrides=parse_overrides(pairs), limit_images=limit_images)
+        (file,), more = split_words(words, verb="plan")
+        overrides = parse_overrides((*pairs, *more))
+        suite = load_suite(file, overrides=overrides, limit_images=limit_images)
         chosen = select(suite.conditions, ids)
         domains = _domains(chosen, data)
         entries = [plan_entry(condition, domains) for condition in chosen]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossad.cli.bad_input import bad_input
+from crossad.cli.words import split_words
 
 if TYPE_CHECKING:
     from crossad.conditions.faults import Fault
@@ -26,9 +27,9 @@ Exit code 0: all files are good; 2: some are not.
 
 
 @click.command(help=_HELP)
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("words", nargs=-1, required=True, metavar="FILE...", type=click.Path())
 @click.option(
-    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Override a key, as crossad run would."
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE...", help="Override keys, as crossad run would."
 )
 @click.option(
     "--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would."
@@ -38,7 +39,7 @@ Exit code 0: all files are good; 2: some are not.
 @click.pass_context
 def command(
     ctx: click.Context,
-    files: tuple[Path, ...],
+    words: tuple[str, ...],
     pairs: tuple[str, ...],
     limit_images: int | None,
     data: Path | None,
@@ -48,7 +49,8 @@ def command(
     from crossad.conditions.suite import parse_overrides
 
     with bad_input():
-        overrides = parse_overrides(pairs)
+        files, more = split_words(words, verb="validate", many=True)
+        overrides = parse_overrides((*pairs, *more))
         domains = _domains(data) if data is not None else None
     results = [_check(file, overrides, limit_images, domains) for file in files]
     bad = sum(1 for result in results if result["faults"])
