@@ -1,7 +1,7 @@
-"""Obeys the trainer's command line and leaves its tree, without torch; the condition's name says how it behaves.
+"""Obeys the trainer's command line and leaves its tree, without torch.
 
-The first word of the name: ok, sleep (until SIGTERM, then 75), deaf (ignores SIGTERM), exitNN, flaky (crashes once),
-crash, kill9, lost (0 without a commit), partial (65 with a record).
+The first word of the condition's name says how it behaves: ok, sleep (until SIGTERM, then 75), deaf (ignores
+SIGTERM), exitNN, flaky (crashes once), crash, kill9, lost (0 without a commit), partial (65 with a record).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Fake:
         self.started = time.time()
 
     def behave(self, kind: str) -> int:
-        print(f"fake trainer: {kind}")
+        sys.stdout.write(f"fake trainer: {kind}\n")
         if kind.startswith("exit"):
             code = int(kind.removeprefix("exit"))
             self.record("failed", Failure(kind="x", message="on purpose", hint="do better", exit_code=code))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from crossad.errors import CrossadError
+
 if TYPE_CHECKING:
     from crossad.launch.summary import Summary
 
@@ -106,9 +108,7 @@ def finish(summary: Summary, results: Path, *, report: bool, command: str) -> No
         click.echo(f"interrupted; progress is saved, the same command continues: {command}", err=True)
         raise SystemExit(summary.exit_code)
     if report and (summary.done or summary.partial):
-        from crossad.analysis.report import write_report
-
-        click.echo(f"report: {write_report(results, [summary.run])}")
+        _report(results, summary.run)
     click.echo(f"results: {results / summary.run}")
     if summary.failed or summary.partial:
         click.echo(f"next: crossad explain {summary.run}; crossad retry {summary.run} --failed", err=True)
@@ -117,3 +117,13 @@ def finish(summary: Summary, results: Path, *, report: bool, command: str) -> No
     else:
         click.echo(f"next: crossad report {summary.run} --results-dir {results}", err=True)
     raise SystemExit(summary.exit_code)
+
+
+def _report(results: Path, run: str) -> None:
+    """A report that cannot be written is worth a message; the queue's own exit code stands."""
+    try:
+        from crossad.analysis.report import write_report
+
+        click.echo(f"report: {write_report(results, [run])}")
+    except (CrossadError, ImportError) as error:
+        click.echo(f"no report: {error}; later: crossad report {run} --results-dir {results}", err=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from crossad.conditions.faults import near
 from crossad.errors import MissingInputError, UsageError
 from crossad.launch.standing import trainer_by_hand
 from crossad.launch.state import RunState
@@ -34,8 +34,7 @@ def find_run(results: Path, run: str | None) -> Plan:
     if run is None:
         return plans[-1]
     names = [plan.run for plan in plans]
-    near = difflib.get_close_matches(run, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"runs here, newest last: {', '.join(names[-5:])}"
+    hint = near(run, names) or f"runs here, newest last: {', '.join(names[-5:])}"
     raise MissingInputError(f"no such run in {results}: {run}", hint=hint)
 
 
@@ -61,8 +60,7 @@ def choose(plan: Plan, words: Sequence[str]) -> tuple[PlanEntry, ...]:
         return plan.conditions
     known = _names(plan)
     if unknown := [word for word in words if word not in known]:
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(known)}"
+        hint = near(unknown[0], known) or f"it has: {', '.join(entry.name for entry in plan.conditions)}"
         raise UsageError(f"no such condition in run {plan.run}: {', '.join(unknown)}", hint=hint)
     chosen = {known[word].experiment_id for word in words}
     return tuple(entry for entry in plan.conditions if entry.experiment_id in chosen)

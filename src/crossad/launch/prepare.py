@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from crossad.conditions.faults import near
 from crossad.conditions.plan import condition_parts, plan_entry
 from crossad.conditions.select import select
 from crossad.conditions.suite import Condition, load_suite, parse_config
@@ -122,9 +122,9 @@ def _missing(condition: Condition, domains: Sequence[str]) -> Iterator[str]:
         *(("target_domains", name) for name in targets),
     ):
         if wanted not in domains:
-            near = difflib.get_close_matches(wanted, domains, n=1)
-            meant = f", did you mean {near[0]}?" if near else ""
-            yield f"condition {condition.index} {condition.name}: {key}: no domain {wanted}{meant}"
+            fault = f"condition {condition.index} {condition.name}: {key}: no domain {wanted}"
+            meant = near(wanted, domains)
+            yield f"{fault}, {meant}" if meant else fault
 
 
 def _place(suite: str, entries: Sequence[PlanEntry], request: RunRequest) -> tuple[str, int]:
