@@ -4,7 +4,6 @@ import pytest
 
 from crossad.conditions.outlook import outlook, summary, training_steps
 from crossad.conditions.plan import (
-    build_plan,
     condition_parts,
     evaluation_parts,
     needs_domains,
@@ -12,7 +11,7 @@ from crossad.conditions.plan import (
     training_parts,
 )
 from crossad.conditions.suite import parse_config, parse_suite
-from crossad.results.plan import Plan
+from crossad.results.plan import PlanEntry
 
 A = {"model_type": "draem", "source_domain": "domain_A"}
 
@@ -28,16 +27,13 @@ def never(kind, key, parts):
     return "new"
 
 
-def test_a_plan_is_one_that_results_can_pin():
-    found = conditions({**A, "target_domains": "auto"}, overrides={"max_epochs": 2})
-    plan = build_plan(
-        "s", found, ["domain_A", "domain_B"], run="r", created="2026-01-01T00:00:00Z", data="data"
-    )
-    pinned = Plan.model_validate(plan)
-    assert pinned.overrides == {"max_epochs": 2}
-    assert pinned.conditions[0].config["target_domains"] == ["domain_B"]
-    assert list(pinned.conditions[0].evaluation_keys) == ["domain_A", "domain_B"]
-    assert parse_config(json.loads(json.dumps(pinned.conditions[0].config))).max_epochs == 2
+def test_an_entry_is_one_that_results_can_pin():
+    (condition,) = conditions({**A, "target_domains": "auto"}, overrides={"max_epochs": 2})
+    entry = PlanEntry.model_validate(plan_entry(condition, ["domain_A", "domain_B"]))
+    assert entry.overrides == {"max_epochs": 2}
+    assert entry.config["target_domains"] == ["domain_B"]
+    assert list(entry.evaluation_keys) == ["domain_A", "domain_B"]
+    assert parse_config(json.loads(json.dumps(entry.config))).max_epochs == 2
 
 
 def test_only_auto_targets_need_to_know_the_data():

@@ -234,6 +234,7 @@ def test_set_takes_json_or_text():
         "optimizer=adam",
         "anomaly_source=dtd:/a=b",
         "pre_trained=false",
+        "layers=[[[",
     )
     assert parse_overrides(pairs) == {
         "max_epochs": 1,
@@ -241,6 +242,7 @@ def test_set_takes_json_or_text():
         "optimizer": "adam",
         "anomaly_source": "dtd:/a=b",
         "pre_trained": False,
+        "layers": "[[[",
     }
 
 

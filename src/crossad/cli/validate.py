@@ -55,7 +55,7 @@ def command(
     results = [_check(file, overrides, limit_images, domains) for file in files]
     bad = sum(1 for result in results if result["faults"])
     if as_json:
-        click.echo(json.dumps(results, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(results, indent=2))
     if bad:
         click.echo(
             f"next: correct {'the file' if bad == 1 else f'{bad} files'}, then validate again", err=True
@@ -74,7 +74,7 @@ def _check(
     file: Path, overrides: dict[str, Any], limit_images: int | None, domains: tuple[str, ...] | None
 ) -> dict[str, Any]:
     """One file's result, told to people as it comes."""
-    from crossad.conditions.faults import SuiteError
+    from crossad.conditions.faults import Fault, SuiteError
     from crossad.conditions.suite import load_suite
     from crossad.errors import MissingInputError
 
@@ -86,9 +86,7 @@ def _check(
     except SuiteError as error:
         faults = error.faults
     except MissingInputError as error:
-        result["faults"] = [{"file": str(file), "message": error.message, "hint": error.hint}]
-        click.echo(f"error: {error}", err=True)
-        return result
+        faults = [Fault(str(file), None, None, "", error.message, hint=error.hint)]
     result["faults"] = [fault.facts() for fault in faults]
     if faults:
         click.echo(str(SuiteError(faults)), err=True)

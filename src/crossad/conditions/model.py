@@ -24,6 +24,17 @@ from crossad.conditions.fields import (
     parse_size,
 )
 
+__all__ = [
+    "MODELS",
+    "CommonConfig",
+    "Config",
+    "DinomalyConfig",
+    "DraemConfig",
+    "DraemSevnetConfig",
+    "PatchcoreConfig",
+    "TrainedConfig",
+]
+
 DRAEM_STRIDE = 32  # five 2x2 max-pools
 
 

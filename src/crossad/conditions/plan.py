@@ -1,4 +1,4 @@
-"""What a run of some conditions owes: resolved configs, ids and keys; pure data, no clock and no disk."""
+"""What a condition of a run owes: resolved config, ids and keys, and the data that decides them."""
 
 from __future__ import annotations
 
@@ -14,37 +14,6 @@ from crossad.conditions.identity import (
 )
 from crossad.conditions.model import Config
 from crossad.conditions.suite import Condition
-
-
-def build_plan(
-    suite: str, conditions: Sequence[Condition], domains: Sequence[str], *, run: str, created: str, data: str
-) -> dict[str, Any]:
-    """The plan of a run (`plan.json`).
-
-    Args:
-        suite: The suite's name.
-        conditions: Those selected.
-        domains: The domains of the data, for "auto" targets.
-        run: The run's name.
-        created: When, ISO 8601, UTC.
-        data: Where the images live.
-
-    Raises:
-        ConditionError: "auto" finds no target.
-    """
-    overrides: dict[str, Any] = {}
-    for condition in conditions:
-        overrides.update(condition.overrides)
-    return {
-        "kind": "crossad-plan",
-        "format": 1,
-        "run": run,
-        "suite": suite,
-        "created": created,
-        "data": data,
-        "overrides": overrides,
-        "conditions": [plan_entry(condition, domains) for condition in conditions],
-    }
 
 
 def plan_entry(condition: Condition, domains: Sequence[str]) -> dict[str, Any]:
@@ -63,6 +32,7 @@ def plan_entry(condition: Condition, domains: Sequence[str]) -> dict[str, Any]:
         "training_key": training_key(config),
         "evaluation_keys": {domain: evaluation_key(config, domain) for domain in evaluation_domains(config)},
         "resources": condition.resources,
+        "overrides": dict(condition.overrides),
     }
 
 

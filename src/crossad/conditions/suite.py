@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -112,12 +111,10 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any]:
             raise UsageError(
                 f"cannot read --set {pair}", hint="write --set key=value, for example --set max_epochs=1"
             )
-        if name in parsed:
+        if name.strip() in parsed:
             raise UsageError(f"--set names a key twice: {name}")
-        try:
-            parsed[name.strip()] = json.loads(text)
-        except (ValueError, RecursionError):
-            parsed[name.strip()] = text
+        value = jsonc.Document(f"--set {name}", text)
+        parsed[name.strip()] = value.value if value.readable else text
     return parsed
 
 
