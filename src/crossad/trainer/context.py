@@ -9,9 +9,11 @@ from pathlib import Path
 
 from lightning.fabric import Fabric
 
+from crossad.conditions.identity import evaluation_key
 from crossad.conditions.model import Config
 from crossad.results.layout import ConditionPaths, RunPaths
 from crossad.results.ledger import Ledger
+from crossad.results.plan import repeated_key
 from crossad.trainer.interrupt import Interrupt
 from crossad.trainer.locks import Locks
 from crossad.trainer.reporter import Reporter
@@ -31,6 +33,7 @@ class Task:
     precision: str = "32-true"
     weights_dir: Path | None = None
     deviations: tuple[str, ...] = ()
+    repeat: int = 1  # above 1: finished work done again on purpose, under keys of its own
     checkpoint_seconds: float = 120.0
     interrupt: Interrupt = field(default_factory=Interrupt)
     echo: bool = True
@@ -66,3 +69,7 @@ class Context:
     def config(self) -> Config:
         """The condition's resolved config."""
         return self.task.config
+
+    def evaluation_key(self, domain: str) -> str:
+        """The key under which this attempt's scoring pass over a domain is committed."""
+        return repeated_key(evaluation_key(self.config, domain), self.task.repeat)

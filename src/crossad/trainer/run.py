@@ -19,6 +19,7 @@ from crossad.data.layout import ImageFile, list_domains
 from crossad.errors import CrossadError, InterruptedRun
 from crossad.metrics.auroc import Undefined, auroc
 from crossad.results.ledger import Ledger
+from crossad.results.plan import repeated_key
 from crossad.results.record import Record
 from crossad.seeds import derive
 from crossad.trainer.context import Attempt, Context, Task
@@ -49,7 +50,8 @@ def run_condition(task: Task) -> Record:
     """
     task = replace(task, config=resolve(task.config, list_domains(task.data)))
     ledger, locks = Ledger(task.results), Locks(task.data, task.config)
-    attempt = Attempt(condition_id(task.config), training_key(task.config))
+    condition, training = (repeated_key(key(task.config), task.repeat) for key in (condition_id, training_key))
+    attempt = Attempt(condition, training)
     if (done := ledger.committed("condition", attempt.condition_id, locks.condition)) is not None:
         return Record.model_validate_json((task.results / done["record"]).read_bytes())
     fabric = set_up(task.gpu_id, precision=task.precision)

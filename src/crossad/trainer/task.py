@@ -82,6 +82,7 @@ def _from_plan(plan: Plan, experiment_id: str, overridden: bool, data: Path | No
                 parse_config(entry.config),
                 data or Path(plan.data),
                 description=entry.description,
+                repeat=plan.repeat,
                 deviations=tuple(f"override {key}={value}" for key, value in entry.overrides.items()),
                 **place,
             )
