@@ -1,0 +1,305 @@
+"""What a results folder holds: every condition of its runs, with its record or the reason for the hole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from crossad.errors import DataError, MissingInputError
+from crossad.results.layout import ConditionPaths, RunPaths
+from crossad.results.ledger import Ledger
+from crossad.results.plan import Plan, PlanEntry, load_plan
+from crossad.results.progress import Progress, read_progress
+from crossad.results.record import DomainResult, Failure, Record
+
+State = Literal["done", "partial", "failed", "running", "interrupted", "lost", "not started"]
+_STATES: dict[str, State] = {"success": "done", "partial": "partial", "failed": "failed"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One condition of one run."""
+
+    run: str
+    name: str
+    description: str
+    config: dict[str, Any]
+    condition_id: str
+    paths: ConditionPaths
+    state: State
+    record: Record | None = None
+    failure: Failure | None = None
+    detail: str = ""  # of a hole: where it stands
+
+    @property
+    def model(self) -> str:
+        """The kind of model, such as "patchcore"."""
+        return str(self.config.get("model_type", "unknown"))
+
+    @property
+    def source(self) -> str:
+        """The domain it learns from."""
+        return str(self.config.get("source_domain", "unknown"))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The domains it is carried to: those it owes, and those it has."""
+        owed = self.config.get("target_domains")
+        names = list(owed) if isinstance(owed, list | tuple) else []
+        return tuple(dict.fromkeys([*names, *(self.record.target_results if self.record else ())]))
+
+    def domain(self, name: str) -> DomainResult | None:
+        """Its result on a domain, if it was looked at."""
+        if self.record is None:
+            return None
+        return self.record.source_results if name == self.source else self.record.target_results.get(name)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that is not what it should be; named in the report, never a reason to stop."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Everything a report says something about, in the order of runs and plans."""
+
+    results: Path
+    runs: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+    superseded: int = 0  # same condition in an older run, left out
+    plans: tuple[Plan, ...] = field(default=(), repr=False)
+
+    @property
+    def complete(self) -> bool:
+        """True where every condition is done and every file could be read."""
+        return not self.unreadable and all(entry.state == "done" for entry in self.entries)
+
+
+def collect(results: Path, runs: Sequence[str] | None = None) -> Collection:
+    """Read the plans and newest records of some runs, or of all runs of a results folder.
+
+    Raises:
+        MissingInputError: no such folder or run, or nothing in it.
+    """
+    there = _runs(results)
+    if not there:
+        raise MissingInputError(
+            f"no run in {results}", hint="name the folder with --results-dir, or make a run: crossad run FILE"
+        )
+    if unknown := [run for run in runs or () if run not in there]:
+        raise MissingInputError(
+            f"no run of this name in {results}: {', '.join(unknown)}; there are: {', '.join(there)}",
+            hint="crossad report RUN --results-dir DIR",
+        )
+    chosen = tuple(run for run in there if runs is None or run in runs)
+    ledger, unreadable = Ledger(results), []
+    entries: list[Entry] = []
+    plans: list[Plan] = []
+    for run in chosen:
+        paths = RunPaths(results, run)
+        try:
+            plan = load_plan(paths) if paths.plan.exists() else None
+        except DataError as error:
+            plan = None
+            unreadable.append(Unreadable(paths.plan, error.message))
+        if plan:
+            plans.append(plan)
+        found, bad = _of_run(paths, plan, ledger)
+        entries += found
+        unreadable += bad
+    kept = _newest(entries)
+    return Collection(results, chosen, tuple(kept), tuple(unreadable), len(entries) - len(kept), tuple(plans))
+
+
+def newest_run(results: Path) -> str:
+    """The run that was started last.
+
+    Raises:
+        MissingInputError: there is none.
+    """
+    runs = _runs(results)
+    if not runs:
+        raise MissingInputError(f"no run in {results}", hint="name the folder with --results-dir")
+    return runs[-1]
+
+
+def _runs(results: Path) -> tuple[str, ...]:
+    """Names of runs, oldest first: folders with a plan, or with at least one record."""
+    started: dict[str, float] = {}
+    for folder in results.iterdir() if results.is_dir() else ():
+        if folder.name.startswith(".") or not folder.is_dir():
+            continue
+        paths = RunPaths(results, folder.name)
+        if paths.plan.exists():
+            started[folder.name] = _created(paths)
+        else:
+            times = [path.stat().st_mtime for path in folder.glob("*/tensorboard_logs/result_*.json")]
+            if times:
+                started[folder.name] = min(times)
+    return tuple(sorted(started, key=lambda run: (started[run], run)))
+
+
+def _created(paths: RunPaths) -> float:
+    try:
+        return datetime.fromisoformat(load_plan(paths).created).timestamp()
+    except (DataError, MissingInputError, ValueError):
+        return paths.plan.stat().st_mtime if paths.plan.exists() else 0.0
+
+
+def _of_run(paths: RunPaths, plan: Plan | None, ledger: Ledger) -> tuple[list[Entry], list[Unreadable]]:
+    """The planned conditions, then the folders that no plan names (`crossad train` by hand)."""
+    entries: list[Entry] = []
+    unreadable: list[Unreadable] = []
+    owed = plan.conditions if plan else ()
+    for planned in owed:
+        condition = paths.condition(planned.name)
+        record, bad = _record(condition, planned.condition_id)
+        unreadable += bad
+        entries.append(_planned(paths.run, planned, condition, record, ledger))
+    known = {paths.condition(planned.name).root.name for planned in owed}
+    for root in sorted(paths.root.glob(f"*_{paths.run}")):
+        if root.name not in known and (root / "tensorboard_logs").is_dir():
+            record, bad = _record(ConditionPaths(root, root.name), None)
+            unreadable += bad
+            if record is not None:
+                entries.append(_by_hand(paths.run, root, record))
+    return entries, unreadable
+
+
+def _record(condition: ConditionPaths, condition_id: str | None) -> tuple[Record | None, list[Unreadable]]:
+    """The newest record of a folder that can be read and belongs there, and the newer ones that do not."""
+    unreadable = []
+    for path in reversed(condition.records()):
+        try:
+            record = Record.model_validate_json(path.read_bytes())
+        except OSError as error:
+            unreadable.append(Unreadable(path, error.strerror or "cannot be read"))
+            continue
+        except ValidationError as error:
+            unreadable.append(Unreadable(path, _first(error)))
+            continue
+        if condition_id is None or record.condition_id == condition_id:
+            return record, unreadable
+        unreadable.append(
+            Unreadable(path, f"of another condition: got {record.condition_id}, the plan owes {condition_id}")
+        )
+    return None, unreadable
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"not a record of this crossad version: {where or 'file'}: {first['msg']}"
+
+
+def _by_hand(run: str, root: Path, record: Record) -> Entry:
+    name = str(record.condition.get("name", root.name))
+    config = record.condition.get("config")
+    return Entry(
+        run=run,
+        name=name,
+        description=str(record.condition.get("description", "")),
+        config=config if isinstance(config, dict) else {},
+        condition_id=record.condition_id,
+        paths=ConditionPaths(root, name),
+        state=_STATES[record.status],
+        record=record,
+        failure=record.error,
+    )
+
+
+def _planned(
+    run: str, planned: PlanEntry, condition: ConditionPaths, record: Record | None, ledger: Ledger
+) -> Entry:
+    failure: Failure | None = None
+    detail = ""
+    if record is not None:
+        state, failure = _STATES[record.status], record.error
+    else:
+        state, failure, detail = _hole(planned, read_progress(condition.progress), ledger)
+    return Entry(
+        run=run,
+        name=planned.name,
+        description=planned.description,
+        config=planned.config,
+        condition_id=planned.condition_id,
+        paths=condition,
+        state=state,
+        record=record,
+        failure=failure,
+        detail=detail,
+    )
+
+
+def _hole(planned: PlanEntry, progress: Progress | None, ledger: Ledger) -> tuple[State, Failure | None, str]:
+    """Why there is no record: (state, failure, where it stands)."""
+    if progress is not None and progress.phase not in ("done", "failed", "interrupted"):
+        amount = f", {progress.done} of {progress.total} {progress.unit}".rstrip() if progress.total else ""
+        at = f"{progress.phase}{amount}"
+        if _alive(progress.pid):
+            return "running", None, at
+        return "lost", None, f"its process ended at {at} without a record"
+    if progress is not None and progress.phase == "interrupted":
+        return "interrupted", None, "stopped from outside; progress is saved"
+    failures = _failures(planned, ledger)
+    if failures:
+        return "failed", failures[-1], ""
+    if progress is not None:
+        return "failed", None, f"ended with exit code {progress.exit_code} and left no record"
+    return "not started", None, ""
+
+
+def _failures(planned: PlanEntry, ledger: Ledger) -> list[Failure]:
+    found = []
+    try:
+        payloads = ledger.failures(planned.condition_id)
+    except DataError:
+        return []
+    for payload in payloads:
+        several = payload.get("failures")  # a trainer's own list; the queue leaves one error
+        for body in several if isinstance(several, list) else [payload.get("error")]:
+            if not isinstance(body, dict):
+                continue
+            known = {key: value for key, value in body.items() if key in Failure.model_fields}
+            try:
+                found.append(Failure.model_validate(known))
+            except ValidationError:
+                continue
+    return found
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _newest(entries: Sequence[Entry]) -> list[Entry]:
+    """One entry a condition id: the newest record, else the newest hole; the order is kept."""
+    best: dict[str, Entry] = {}
+    for entry in entries:
+        other = best.get(entry.condition_id)
+        if other is None or _worth(entry) >= _worth(other):
+            best[entry.condition_id] = entry
+    kept = {id(entry) for entry in best.values()}
+    return [entry for entry in entries if id(entry) in kept]
+
+
+def _worth(entry: Entry) -> tuple[bool, str]:
+    usable = entry.record is not None and entry.record.status != "failed"
+    return usable, entry.record.timestamp if entry.record else ""

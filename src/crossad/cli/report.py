@@ -1,0 +1,108 @@
+"""`crossad report`: the page, the files, and the guide's table in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from crossad.cli.bad_input import bad_input
+from crossad.cli.operate import json_option, results_option
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+    from crossad.analysis.judge import Group
+    from crossad.analysis.table import Table
+
+_HELP = """Compare all conditions: one HTML page, CSV, JSON, Markdown.
+
+\b
+crossad report                                        the newest run
+crossad report --results-dir results --all-models     all runs of the folder
+crossad report night1 night2 --out report --json
+
+Works at any moment, partial or final. Exit codes: 0 all done, 3 something failed or is missing (the report is
+written), 2 bad input.
+"""
+LABEL, CELL = 28, 22  # characters of a terminal that a label and a condition take
+EMPHASISED = ("Average target AUROC", "Transfer ratio")
+
+
+@click.command(help=_HELP)
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@results_option
+@click.option("--all-models", is_flag=True, help="All runs of the folder.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: RUN/report]"
+)
+@json_option
+def command(runs: tuple[str, ...], results: Path, all_models: bool, out: Path | None, as_json: bool) -> None:
+    """Collect, write, tell."""
+    from crossad.analysis.collect import collect, newest_run
+    from crossad.analysis.exports import as_facts
+    from crossad.analysis.exports import as_json as facts_text
+    from crossad.analysis.judge import group
+    from crossad.analysis.report import write_collection
+
+    with bad_input():
+        chosen = None if all_models and not runs else runs or (newest_run(results),)
+        collection = collect(results, chosen)
+        page = write_collection(collection, out)
+    groups = group(collection.entries)
+    if as_json:
+        click.echo(facts_text(as_facts(collection, groups)), nl=False)
+    else:
+        _print(groups)
+    click.echo(f"report: {page}", err=True)
+    if collection.complete:
+        click.echo("next: crossad compare A B", err=True)
+        return
+    click.echo(
+        f"partial: not everything is done, see {page}; next: crossad status {collection.runs[-1]}", err=True
+    )
+    raise SystemExit(3)
+
+
+def _print(groups: Sequence[Group]) -> None:
+    """The guide's table and the verdicts; a pipe gets plain text, whole lines and one wide table a source."""
+    from rich.console import Console
+
+    from crossad.analysis.judge import verdict
+    from crossad.analysis.table import guide_table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:  # a pipe has no width: its reader wants whole lines
+        console = Console(highlight=False, width=10_000)
+    for group in groups:
+        table = guide_table(group)
+        step = max(1, (console.width - LABEL) // CELL)
+        for start in range(0, len(table.columns), step):
+            console.print(_rich(table, start, start + step))
+            console.print()
+        for row in group.best:
+            console.print(verdict(row), markup=False)
+        if group.ranking:
+            console.print(group.ranking, markup=False)
+        console.print()
+
+
+def _rich(table: Table, start: int, stop: int) -> RichTable:
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    shown = table.columns[start:stop]
+    rich = RichTable(box=None, pad_edge=False, title=Text(table.title), title_justify="left")
+    rich.add_column("", no_wrap=True)
+    for column in shown:
+        marks = "".join(f"\n({mark})" for mark in column.marks)
+        rich.add_column(Text(f"{column.model}\n{column.name}{marks}"), overflow="fold")
+    for index, label in enumerate(table.labels):
+        style = "bold" if label in EMPHASISED else ""
+        cells = [column.cells[index] for column in shown]
+        rich.add_row(
+            Text(label), *(Text(f"{cell.text} {cell.interval}".strip()) for cell in cells), style=style
+        )
+    return rich
