@@ -201,4 +201,4 @@ def write_run(results: Path, run: str, sims: list[Sim], holes: list[Sim] | None 
     )
     write_json(RunPaths(results, run).plan, plan.model_dump(mode="json"))
     for sim in sims:
-        write_condition(results, run, sim)
+        write_condition(results, run, sim, pictures=True)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
+from crossad.analysis.holes import State, hole
 from crossad.errors import DataError, MissingInputError
 from crossad.results.layout import ConditionPaths, RunPaths
 from crossad.results.ledger import Ledger
 from crossad.results.plan import Plan, PlanEntry, load_plan
-from crossad.results.progress import Progress, read_progress
 from crossad.results.record import DomainResult, Failure, Record
 
-State = Literal["done", "partial", "failed", "running", "interrupted", "lost", "not started"]
 _STATES: dict[str, State] = {"success": "done", "partial": "partial", "failed": "failed"}
 
 
@@ -53,6 +51,17 @@ class Entry:
         owed = self.config.get("target_domains")
         names = list(owed) if isinstance(owed, list | tuple) else []
         return tuple(dict.fromkeys([*names, *(self.record.target_results if self.record else ())]))
+
+    @property
+    def problems(self) -> tuple[Failure, ...]:
+        """What failed: the condition itself, then its targets, each by name."""
+        results = self.record.target_results if self.record else {}
+        targets = [
+            result.error.model_copy(update={"message": f"target {name}: {result.error.message}"})
+            for name, result in sorted(results.items())
+            if result.error
+        ]
+        return (*((self.failure,) if self.failure else ()), *targets)
 
     def domain(self, name: str) -> DomainResult | None:
         """Its result on a domain, if it was looked at."""
@@ -227,7 +236,7 @@ def _planned(
     if record is not None:
         state, failure = _STATES[record.status], record.error
     else:
-        state, failure, detail = _hole(planned, read_progress(condition.progress), ledger)
+        state, failure, detail = hole(planned, condition, ledger)
     return Entry(
         run=run,
         name=planned.name,
@@ -240,53 +249,6 @@ def _planned(
         failure=failure,
         detail=detail,
     )
-
-
-def _hole(planned: PlanEntry, progress: Progress | None, ledger: Ledger) -> tuple[State, Failure | None, str]:
-    """Why there is no record: (state, failure, where it stands)."""
-    if progress is not None and progress.phase not in ("done", "failed", "interrupted"):
-        amount = f", {progress.done} of {progress.total} {progress.unit}".rstrip() if progress.total else ""
-        at = f"{progress.phase}{amount}"
-        if _alive(progress.pid):
-            return "running", None, at
-        return "lost", None, f"its process ended at {at} without a record"
-    if progress is not None and progress.phase == "interrupted":
-        return "interrupted", None, "stopped from outside; progress is saved"
-    failures = _failures(planned, ledger)
-    if failures:
-        return "failed", failures[-1], ""
-    if progress is not None:
-        return "failed", None, f"ended with exit code {progress.exit_code} and left no record"
-    return "not started", None, ""
-
-
-def _failures(planned: PlanEntry, ledger: Ledger) -> list[Failure]:
-    found = []
-    try:
-        payloads = ledger.failures(planned.condition_id)
-    except DataError:
-        return []
-    for payload in payloads:
-        several = payload.get("failures")  # a trainer's own list; the queue leaves one error
-        for body in several if isinstance(several, list) else [payload.get("error")]:
-            if not isinstance(body, dict):
-                continue
-            known = {key: value for key, value in body.items() if key in Failure.model_fields}
-            try:
-                found.append(Failure.model_validate(known))
-            except ValidationError:
-                continue
-    return found
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _newest(entries: Sequence[Entry]) -> list[Entry]:

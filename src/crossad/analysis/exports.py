@@ -55,7 +55,7 @@ def as_csv(collection: Collection) -> str:
 
 
 def _row(entry: Entry, role: str, domain: str) -> dict[str, Any]:
-    record, result = entry.record, entry.domain(domain) or DomainResult(status="failed")
+    record, result = entry.record, entry.domain(domain) or DomainResult.model_validate({"status": "failed"})
     interval, threshold = result.interval, result.threshold
     return {
         "run": entry.run,
@@ -148,7 +148,6 @@ def _interval(interval: Interval | None) -> dict[str, Any] | None:
 
 def _condition(entry: Entry) -> dict[str, Any]:
     record = entry.record
-    failure = entry.failure
     return {
         "run": entry.run,
         "name": entry.name,
@@ -158,7 +157,7 @@ def _condition(entry: Entry) -> dict[str, Any]:
         "targets": list(entry.targets),
         "state": entry.state,
         "detail": entry.detail or None,
-        "failure": failure.model_dump() if failure else None,
+        "problems": [failure.model_dump() for failure in entry.problems],
         "unranked": unranked(entry) or None,
         "warnings": warnings(entry),
         "record": record.model_dump(mode="json") if record else None,
@@ -190,9 +189,13 @@ def as_markdown(collection: Collection, groups: Sequence[Group], said: Sequence[
 
 
 def _hole(entry: Entry) -> str:
-    why = f": {entry.failure.message}" if entry.failure else f": {entry.detail}" if entry.detail else ""
-    hint = f" Next: {entry.failure.hint}" if entry.failure and entry.failure.hint else ""
-    return f"{entry.name} ({model_name(entry.model)}, run {entry.run}): {entry.state}{why}{hint}"
+    reasons = [
+        f"{failure.message}{f' (next: {failure.hint})' if failure.hint else ''}" for failure in entry.problems
+    ]
+    why = "; ".join(reasons) or entry.detail
+    return (
+        f"{entry.name} ({model_name(entry.model)}, run {entry.run}): {entry.state}{f': {why}' if why else ''}"
+    )
 
 
 def _markdown_table(table: Table) -> list[str]:

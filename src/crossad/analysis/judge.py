@@ -205,24 +205,33 @@ def _ranking_words(rows: Sequence[Transfer], common: Sequence[str]) -> str:
 
 def verdict(row: Transfer) -> str:
     """One sentence: how well does this model transfer?"""
-    entry, name = row.entry, model_name(row.entry.model)
-    record = entry.record
+    said, basis = claim(row)
+    return f"{said}: {basis}." if basis else f"{said}."
+
+
+def claim(row: Transfer) -> tuple[str, str]:
+    """The verdict in two parts: what is claimed, and the numbers it stands on."""
+    entry, name, record = row.entry, model_name(row.entry.model), row.entry.record
     if record is None or record.status == "failed":
-        why = entry.failure.message if entry.failure else entry.detail
-        return f"{name} has no result: {entry.state}{f' ({why})' if why else ''}."
+        return f"{name} has no result", "; ".join([entry.state, *_reasons(entry)])
     if row.average is None:
-        return f"{name} says nothing about transfer: {row.unranked}."
-    reached = f"average target AUROC {number(row.average)} {bounds(row.average_interval)}".strip()
-    at_source = f"source AUROC {number(record.val_image_AUROC)}"
-    note = f" Unranked: {row.unranked}." if row.unranked else ""
+        return f"{name} says nothing about transfer", row.unranked
+    basis = [
+        f"source AUROC {number(record.val_image_AUROC)}",
+        f"average target AUROC {number(row.average)} {bounds(row.average_interval)}".strip(),
+    ]
+    if row.unranked:
+        basis.append(f"unranked: {row.unranked}")
     if row.ratio is None:
-        return f"{name} has no transfer ratio: {row.why_not or 'undefined'} ({at_source}, {reached}).{note}"
-    interval = f" {bounds(row.ratio_interval)}" if row.ratio_interval else ""
-    skill = "" if row.skill is None else f", and {max(0.0, row.skill):.0%} of its skill above chance"
-    return (
-        f"{name} keeps {row.ratio:.0%} of its source AUROC on {listed(row.targets)}{skill}:"
-        f" {at_source}, {reached}, transfer ratio {number(row.ratio)}{interval}.{note}"
-    )
+        return f"{name} has no transfer ratio", ", ".join([row.why_not or "undefined", *basis])
+    basis.insert(2, f"transfer ratio {number(row.ratio)} {bounds(row.ratio_interval)}".strip())
+    kept = f"{name} keeps {100 * row.ratio:.0f} % of its source AUROC on {listed(row.targets)}"
+    skill = "" if row.skill is None else f", and {100 * max(0.0, row.skill):.0f} % of its skill above chance"
+    return f"{kept}{skill}", ", ".join(basis)
+
+
+def _reasons(entry: Entry) -> list[str]:
+    return [failure.message for failure in entry.problems] or [entry.detail] * bool(entry.detail)
 
 
 def warnings(entry: Entry) -> list[str]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import jinja2
 
+from crossad.analysis import details
 from crossad.analysis.collect import Collection, Entry
+from crossad.analysis.details import Detail
+from crossad.analysis.distributions import histograms, roc_curves
 from crossad.analysis.exports import path_in
-from crossad.analysis.judge import Group, verdict, warnings
+from crossad.analysis.figures import matrix, slope
+from crossad.analysis.gallery import Picture, pictures
+from crossad.analysis.judge import Group, Transfer, claim, warnings
+from crossad.analysis.scores import read_scores
+from crossad.analysis.svg import Drawing, figure_style
 from crossad.analysis.table import Table, guide_table
 from crossad.analysis.wording import listed, model_name
 
@@ -22,6 +30,8 @@ CIRCULAR = (
     "DRAEM-SevNet trains on faults that are bands, and the faults of the synthetic test images are bands too:"
     " its result here is circular."
 )
+MAX_DETAILED = 12  # conditions with figures, pictures and detail tables
+MAX_ROWS = 200  # conditions in the tables of cost and provenance
 MAX_COLUMNS = 24  # conditions side by side; of more, the best a model, and all of them in summary.csv
 
 
@@ -88,17 +98,24 @@ class Page:
         return found
 
     @property
-    def verdicts(self) -> list[dict[str, str]]:
-        """One sentence a model and source, best first."""
-        return [
-            {
-                "model": model_name(row.entry.model),
-                "source": group.source,
-                "text": verdict(row),
-                "rank": row.rank,
-            }
-            for group in self.groups
-            for row in group.best
+    def verdicts(self) -> list[tuple[str, str]]:
+        """One sentence a model and source, best first: the claim, and what it stands on."""
+        return [claim(row) for row in self._best]
+
+    @property
+    def rankings(self) -> list[str]:
+        """What may be said about the order of models."""
+        return [group.ranking for group in self.groups if group.ranking]
+
+    @cached_property
+    def _best(self) -> list[Transfer]:
+        return [row for group in self.groups for row in group.best]
+
+    @cached_property
+    def _shown(self) -> list[Entry]:
+        """The conditions that get details: the best a model and source, as far as they have numbers."""
+        return [row.entry for row in self._best if row.entry.record and row.entry.record.source_results][
+            :MAX_DETAILED
         ]
 
     @property
@@ -141,9 +158,100 @@ class Page:
         """Files that could not be used."""
         return [(path_in(self.collection, item.path), item.reason) for item in self.collection.unreadable]
 
+    @property
+    def left_out(self) -> str:
+        """Said where the table does not show every condition."""
+        if all(len(group.entries) <= MAX_COLUMNS for group in self.groups):
+            return ""
+        return (
+            f"Of more than {MAX_COLUMNS} conditions a source, the best of each model; all are in summary.csv."
+        )
+
+    @cached_property
+    def _drawings(self) -> list[Drawing]:
+        found = [slope(group, synthetic=self.synthetic) for group in self.groups]
+        models = dict.fromkeys(row.entry.model for row in self._best)
+        for model in models:
+            entries = [row.entry for row in self._best if row.entry.model == model and row.entry.record]
+            found.append(matrix(model, entries, synthetic=self.synthetic))
+        return [drawing for drawing in found if drawing]
+
+    @cached_property
+    def _distributions(self) -> list[tuple[str, list[Drawing]]]:
+        found = []
+        for entry in self._shown:
+            scores = read_scores(entry)
+            drawn = [
+                histograms(entry, scores, synthetic=self.synthetic),
+                roc_curves(entry, scores, synthetic=self.synthetic),
+            ]
+            if kept := [drawing for drawing in drawn if drawing]:
+                found.append((self._label(entry), kept))
+        return found
+
+    def _label(self, entry: Entry) -> str:
+        from_source = f", from {entry.source}" if len(self.groups) > 1 else ""
+        return f"{model_name(entry.model)} ({entry.name}{from_source})"
+
+    @property
+    def overview(self) -> list[str]:
+        """Slopes and matrices."""
+        return [drawing.render() for drawing in self._drawings]
+
+    @property
+    def scored(self) -> list[tuple[str, list[str]]]:
+        """Histograms and ROC curves by condition."""
+        return [(name, [drawing.render() for drawing in drawings]) for name, drawings in self._distributions]
+
     def figures(self) -> dict[str, str]:
         """SVG files by name."""
-        return {}
+        every = [*self._drawings, *(drawing for _, drawings in self._distributions for drawing in drawings)]
+        return {drawing.name: drawing.render(standalone=True) for drawing in every}
+
+    @cached_property
+    def _pictures(self) -> tuple[list[Picture], int]:
+        return pictures(self._shown)
+
+    @property
+    def gallery(self) -> list[tuple[str, list[Picture]]]:
+        """Pictures by condition."""
+        groups = [(entry, [one for one in self._pictures[0] if one.entry is entry]) for entry in self._shown]
+        return [(self._label(entry), found) for entry, found in groups if found]
+
+    @property
+    def pictures_left_out(self) -> int:
+        """How many pictures would have made the page too heavy."""
+        return self._pictures[1]
+
+    @property
+    def models(self) -> Detail:
+        """The best condition a model."""
+        return details.models(self.groups)
+
+    @property
+    def thresholds(self) -> Detail:
+        """Threshold transfer."""
+        return details.thresholds(self._shown)
+
+    @property
+    def strata(self) -> Detail:
+        """Strata, sub-scores, severity."""
+        return details.strata(self._shown)
+
+    @property
+    def costs(self) -> Detail:
+        """What it took."""
+        return details.costs(self._recorded[:MAX_ROWS])
+
+    @property
+    def provenance(self) -> Detail:
+        """Where the numbers come from."""
+        return details.provenance(self._recorded[:MAX_ROWS])
+
+    @property
+    def commands(self) -> list[tuple[str, str]]:
+        """The command line that started each run."""
+        return [(plan.run, shlex.join(plan.command)) for plan in self.collection.plans if plan.command]
 
 
 def render(page: Page) -> str:
@@ -155,5 +263,5 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    style = environment.get_template("report.css").render()
+    style = environment.get_template("report.css").render() + figure_style()
     return environment.get_template("report.html").render(page=page, style=style, model_name=model_name)

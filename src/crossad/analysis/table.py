@@ -32,6 +32,7 @@ class Column:
     cells: tuple[Cell, ...]
     marks: tuple[str, ...] = ()
     floor: bool = False
+    hole: bool = False  # no record at all: its head says why, once
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,13 @@ def _column(entry: Entry, targets: tuple[str, ...]) -> Column:
     if record is None:
         why = entry.failure.message if entry.failure else entry.detail
         hole = Cell(NONE, reason=f"{entry.state}: {why}" if why else entry.state)
-        return Column(model, name, (hole,) * (len(targets) + 6), (entry.state,))
+        return Column(
+            model,
+            name,
+            (hole,) * (len(targets) + 6),
+            (f"{entry.state}: {why}" if why else entry.state,),
+            hole=True,
+        )
     undefined = record.undefined
     gone = entry.failure.message if entry.failure else "not measured"
     average = _cell(record.avg_target_auroc, None, undefined.get("avg_target_auroc", gone))
