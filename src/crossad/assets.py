@@ -7,6 +7,7 @@ equals `crossad.trainer.checkpoint.state_hash`.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib.util
 import json
@@ -126,7 +127,11 @@ def asset_named(name: str) -> Asset:
         MissingInputError: crossad does not know it.
     """
     if name not in ASSETS:
-        raise MissingInputError(f"no such weights: {name!r}; known: {', '.join(ASSETS)}")
+        near = difflib.get_close_matches(name, ASSETS, n=1)
+        raise MissingInputError(
+            f"no such weights: {name!r}; known: {', '.join(ASSETS)}",
+            hint=f"did you mean {near[0]!r}?" if near else "crossad assets list",
+        )
     return ASSETS[name]
 
 

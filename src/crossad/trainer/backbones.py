@@ -16,6 +16,7 @@ import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from crossad.assets import Found, Package, cache_folder, hash_tensors, locate, pinned
@@ -90,6 +91,11 @@ def read_weights(name: str, found: Found) -> dict[str, Tensor]:
     return state
 
 
+def convert_package(name: str, found: Found, target: Path) -> None:
+    """Write a package's weights as a safetensors file under timm's names, whole or not at all."""
+    write_atomic(target, save(read_weights(name, found)))
+
+
 def _convert(name: str, path: Path, package: Package) -> dict[str, Tensor]:
     """The package's tensors under timm's names: the same ones in the same order, so the position tells."""
     hint = f"install {package.distribution} anew"
@@ -142,6 +148,7 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
     own = model.state_dict()
     if not own.keys() <= state.keys() and hasattr(module, "checkpoint_filter_fn"):
         state = module.checkpoint_filter_fn(dict(state), model)  # e.g. DINOv2's original names
+    state = _with_positions(model, state)
     missing = sorted(own.keys() - state.keys())
     reshaped = sorted(name for name in own.keys() & state.keys() if own[name].shape != state[name].shape)
     if missing or reshaped:
@@ -150,6 +157,25 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
             hint="fetch them anew: crossad assets list",
         )
     model.load_state_dict({name: state[name] for name in own})
+
+
+def _with_positions(model: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """A ViT's position embedding (1, tokens, D), resampled to the model's input size.
+
+    Bicubic without antialias, as anomalib resamples it; timm's own default, which anomalib overrides for the
+    whole process, gives other features and so other scores.
+    """
+    own, given = getattr(model, "pos_embed", None), state.get("pos_embed")
+    if own is None or given is None or own.shape == given.shape:
+        return state
+    resampled = resample_abs_pos_embed(
+        given,
+        new_size=list(model.patch_embed.grid_size),  # type: ignore[union-attr, arg-type]
+        num_prefix_tokens=0 if model.no_embed_class else model.num_prefix_tokens,
+        interpolation="bicubic",
+        antialias=False,
+    )
+    return {**state, "pos_embed": resampled}
 
 
 def input_statistics(name: str) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,207 @@
+"""`crossad assets`: what weights there are, where they lie, and bringing them into one folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crossad.cli import VERBS
+from crossad.cli.bad_input import bad_input
+
+if TYPE_CHECKING:
+    from crossad.assets import Asset
+
+_HELP = f"""{VERBS["assets"]}
+
+\b
+crossad assets list
+crossad assets fetch tf_efficientnet_lite0 --weights weights
+crossad assets fetch wide_resnet50_2 --weights weights --from-hub
+crossad assets verify --weights weights
+"""
+_FETCH_HELP = """Put weights into a folder and write down their hashes.
+
+\b
+crossad assets fetch tf_efficientnet_lite0 --weights weights
+crossad assets fetch wide_resnet50_2 --weights weights --from-hub
+"""
+_VERIFY_HELP = """Hash the weights of a folder again and compare with what was fetched.
+
+\b
+crossad assets verify --weights weights
+"""
+_folder = click.option(
+    "--weights", "weights_dir", type=click.Path(path_type=Path, file_okay=False), help="Folder with weights."
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Facts as JSON on stdout.")
+
+
+@click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """List, fetch and verify pretrained weights."""
+
+
+@command.command("list", help="Show which weights exist and where each is found on this machine.")
+@_folder
+@_as_json
+def list_(weights_dir: Path | None, as_json: bool) -> None:
+    """Print a line an asset."""
+    from crossad.assets import ASSETS
+
+    rows = [_standing(asset, weights_dir) for asset in ASSETS.values()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        where = f"{row['source']}: {row['path']}" if row["path"] else "missing"
+        click.echo(f"{row['name']:30} {', '.join(row['models']):20} {where}")
+    missing = next((row for row in rows if not row["path"]), None)
+    if missing:
+        click.echo(f"next: {missing['fetch']}", err=True)
+
+
+def _standing(asset: Asset, weights_dir: Path | None) -> dict[str, Any]:
+    from crossad.assets import fetch_command, locate
+    from crossad.errors import MissingInputError
+
+    facts: dict[str, Any] = {"name": asset.name, "models": list(asset.models), "repository": asset.repository}
+    try:
+        found = locate(asset.name, weights_dir)
+    except MissingInputError:
+        return facts | {
+            "source": None,
+            "path": None,
+            "bytes": None,
+            "fetch": fetch_command(asset, weights_dir),
+        }
+    size = found.path.stat().st_size
+    return facts | {"source": found.source, "path": str(found.path), "bytes": size, "fetch": None}
+
+
+@command.command("fetch", help=_FETCH_HELP)
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "--weights", "weights_dir", type=click.Path(path_type=Path, file_okay=False), required=True,
+    help="Folder to put the weights into, each as NAME.safetensors.",
+)  # fmt: skip
+@click.option("--from-hub", is_flag=True, help="Download what this machine does not have from the model hub.")
+@_as_json
+def fetch(names: tuple[str, ...], weights_dir: Path, from_hub: bool, as_json: bool) -> None:
+    """Bring weights into a folder."""
+    with bad_input():
+        rows = [_fetch(name, weights_dir, from_hub) for name in names]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        for row in rows:
+            click.echo(f"{row['name']}  {row['sha256']}  {row['path']}  (from {row['source']})")
+    click.echo(f"next: crossad run SUITE --weights {weights_dir}", err=True)
+
+
+def _fetch(name: str, weights_dir: Path, from_hub: bool) -> dict[str, str]:
+    """Bring one asset into the folder, from wherever it is found first."""
+    from crossad.assets import Found, asset_named, hash_tensors, locate, pin, pinned
+    from crossad.errors import DataError, MissingInputError
+
+    asset = asset_named(name)
+    target = weights_dir / f"{name}.safetensors"
+    try:
+        found = locate(name, weights_dir)
+    except MissingInputError:
+        if not from_hub:
+            raise
+        found = Found(_download(asset), f"hub {asset.repository}")
+    weights_dir.mkdir(parents=True, exist_ok=True)
+    if found.package is not None:
+        from crossad.trainer.backbones import convert_package
+
+        convert_package(name, found, target)
+    elif found.path != target:
+        _copy(found.path, target)
+    sha256, known = hash_tensors(target), pinned(weights_dir).get(name)
+    if found.path != target or known is None:
+        pin(weights_dir, name, sha256, found.source)
+    elif known != sha256:
+        raise DataError(
+            f"{target} is not what was fetched: hash {sha256}, pinned {known}",
+            hint=f"delete it, then: crossad assets fetch {name} --weights {weights_dir}",
+        )
+    return {"name": name, "path": str(target), "sha256": sha256, "source": found.source}
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy weights whole or not at all, without holding a gigabyte in memory."""
+    aside = target.with_name(f".{target.name}.tmp")
+    try:
+        shutil.copyfile(path, aside)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _download(asset: Asset) -> Path:
+    """The asset's file in the hub's cache, downloaded now.
+
+    Raises:
+        CrossadError: the hub is not reachable, or its client is not installed.
+    """
+    from crossad.assets import WEIGHTS
+    from crossad.errors import CrossadError
+
+    hint = (
+        f"on a machine that reaches the hub: crossad assets fetch {asset.name} --weights DIR --from-hub;"
+        " then bring DIR here and pass --weights DIR"
+    )
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise CrossadError("the hub's client is not installed: huggingface_hub", hint=hint) from error
+    try:
+        return Path(hf_hub_download(asset.repository, WEIGHTS))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise CrossadError(f"cannot download {asset.repository}: {reason}", hint=hint) from error
+
+
+@command.command("verify", help=_VERIFY_HELP, short_help="Hash fetched weights again and compare.")
+@click.option(
+    "--weights", "weights_dir", type=click.Path(path_type=Path, file_okay=False, exists=True), required=True,
+    help="Folder that 'assets fetch' wrote.",
+)  # fmt: skip
+@_as_json
+def verify(weights_dir: Path, as_json: bool) -> None:
+    """Print a verdict an asset."""
+    from crossad.assets import pinned
+
+    with bad_input():
+        rows = [_verify(weights_dir, name, sha256) for name, sha256 in pinned(weights_dir).items()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        for row in rows:
+            click.echo(f"{row['name']:30} {row['verdict']}")
+    if not rows:
+        click.echo(f"nothing was fetched into {weights_dir}", err=True)
+        click.echo(f"next: crossad assets fetch tf_efficientnet_lite0 --weights {weights_dir}", err=True)
+    bad = [row["name"] for row in rows if row["verdict"] != "ok"]
+    if bad:
+        click.echo(f"next: delete them and run crossad assets fetch {' '.join(bad)}", err=True)
+        raise SystemExit(1)
+
+
+def _verify(weights_dir: Path, name: str, sha256: str) -> dict[str, str]:
+    from crossad.assets import hash_tensors
+    from crossad.errors import DataError
+
+    try:
+        found = hash_tensors(weights_dir / f"{name}.safetensors")
+    except FileNotFoundError:
+        return {"name": name, "sha256": sha256, "verdict": "missing"}
+    except DataError as error:
+        return {"name": name, "sha256": sha256, "verdict": error.message}
+    return {"name": name, "sha256": sha256, "verdict": "ok" if found == sha256 else f"changed: {found}"}
