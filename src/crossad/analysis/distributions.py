@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossad.analysis.collect import Entry
-from crossad.analysis.figures import WIDTH, in_words, stamp
+from crossad.analysis.figures import in_words, stamp
 from crossad.analysis.scores import Scores
 from crossad.analysis.svg import Drawing, Scale, ticks
 from crossad.analysis.wording import model_name
 from crossad.metrics.auroc import Undefined, roc
 
+WIDTH = 560.0
 BINS = 48
 
 

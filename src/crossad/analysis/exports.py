@@ -206,8 +206,7 @@ def _markdown_table(table: Table) -> list[str]:
         lines.append(f"| | {' | '.join(marks)} |")
     for index, label in enumerate(table.labels):
         cells = [column.cells[index] for column in table.columns]
-        texts = [f"{cell.text} {cell.interval}".strip() for cell in cells]
-        lines.append(f"| {_text(label)} | {' | '.join(texts)} |")
+        lines.append(f"| {_text(label)} | {' | '.join(map(str, cells))} |")
     return lines
 
 

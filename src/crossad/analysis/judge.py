@@ -191,7 +191,9 @@ def _ranking_words(rows: Sequence[Transfer], common: Sequence[str]) -> str:
     if not common:
         return "No ranking: the models have no target in common."
     names = [model_name(row.entry.model) for row in ranked]
-    on = f"average AUROC on {listed(tuple(common))}"
+    absent = sorted({name for row in ranked for name in row.entry.targets} - set(common))
+    without = f" ({listed(absent)} left out: not every model has it)" if absent else ""
+    on = f"average AUROC on {listed(tuple(common))}{without}"
     if not any(_above(one, other) for one in ranked for other in ranked):
         return f"No ranking: {listed(names)} are not distinguishable by {on} (their intervals overlap)."
     ties = [

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import jinja2
-
 from crossad.analysis import details
 from crossad.analysis.collect import Collection, Entry
 from crossad.analysis.details import Detail
@@ -21,6 +19,7 @@ from crossad.analysis.scores import read_scores
 from crossad.analysis.svg import Drawing, figure_style
 from crossad.analysis.table import Table, guide_table
 from crossad.analysis.wording import listed, model_name
+from crossad.errors import EnvironmentFault
 
 SYNTHETIC = (
     "Synthetic data. A ranking on synthetic data says nothing about real gearboxes:"
@@ -64,18 +63,27 @@ class Page:
         return any(entry.record.synthetic_data for entry in self._recorded if entry.record)
 
     def said(self) -> list[str]:
-        """What must be said before any number."""
+        """What must be said beside any number."""
+        return [*self.said_first, *self.said_then]
+
+    @property
+    def said_first(self) -> list[str]:
+        """Said before any number: that the data are not real."""
+        if not self.synthetic:
+            return []
+        return [
+            SYNTHETIC,
+            *([CIRCULAR] if any(entry.model == "draem_sevnet" for entry in self._recorded) else []),
+        ]
+
+    @property
+    def said_then(self) -> list[str]:
+        """Said with the verdicts: what the numbers are biased by."""
         found = []
-        if self.synthetic:
-            found.append(SYNTHETIC)
-            if any(entry.model == "draem_sevnet" for entry in self._recorded):
-                found.append(CIRCULAR)
-        modes = {entry.record.normalisation for entry in self._recorded if entry.record}
-        if "domain_stats" in modes:
-            found.append(
-                "Normalised with each domain's own statistics: this is adaptation, not plain transfer."
-            )
-        if any(entry.record.validation == "source_test" for entry in self._recorded if entry.record):
+        records = [entry.record for entry in self._recorded if entry.record]
+        if any(record.normalisation == "domain_stats" for record in records):
+            found.append("Normalised with each domain's own statistics: adaptation, not plain transfer.")
+        if any(record.validation == "source_test" for record in records):
             found.append(
                 "Selected on test: the checkpoint was chosen on the source's test split, so the source AUROC"
                 " is optimistic and the transfer ratio is biased low. Use validation: holdout to avoid it."
@@ -163,9 +171,7 @@ class Page:
         """Said where the table does not show every condition."""
         if all(len(group.entries) <= MAX_COLUMNS for group in self.groups):
             return ""
-        return (
-            f"Of more than {MAX_COLUMNS} conditions a source, the best of each model; all are in summary.csv."
-        )
+        return f"Of more than {MAX_COLUMNS} conditions, the best of each model; all are in summary.csv."
 
     @cached_property
     def _drawings(self) -> list[Drawing]:
@@ -255,7 +261,15 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """One HTML file that needs nothing beside it; every text from outside is escaped."""
+    """One HTML file that needs nothing beside it; every text from outside is escaped.
+
+    Raises:
+        EnvironmentFault: jinja2 is not installed.
+    """
+    try:
+        import jinja2  # noqa: PLC0415 - an extra: its absence is told, not thrown
+    except ImportError as error:
+        raise EnvironmentFault("the page needs jinja2", hint="pip install 'crossad[report]'") from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("crossad.analysis"),
         autoescape=True,

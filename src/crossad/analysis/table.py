@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from crossad.analysis.collect import Entry
-from crossad.analysis.judge import Group, unranked
+from crossad.analysis.judge import Group, average_of, scored, unranked
 from crossad.analysis.wording import NONE, bounds, model_name, number
 from crossad.metrics.transfer import harmonic_mean
 from crossad.results.record import DomainResult, Interval
@@ -21,6 +21,12 @@ class Cell:
     text: str
     interval: str = ""
     reason: str = ""
+    note: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(
+            part for part in (self.text, self.interval, f"({self.note})" if self.note else "") if part
+        )
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,10 @@ def _column(entry: Entry, targets: tuple[str, ...]) -> Column:
         )
     undefined = record.undefined
     gone = entry.failure.message if entry.failure else "not measured"
-    average = _cell(record.avg_target_auroc, None, undefined.get("avg_target_auroc", gone))
+    interval = average_of(record, scored(entry))[1]
+    average = _cell(record.avg_target_auroc, interval, undefined.get("avg_target_auroc", gone))
     if record.avg_target_auroc is not None and record.n_targets < len(targets):
-        average = Cell(f"{average.text} (of {record.n_targets})")
+        average = replace(average, note=f"of {record.n_targets} targets")
     cells = (
         _area(record.source_results, gone),
         *(_target(entry, name, gone) for name in targets),

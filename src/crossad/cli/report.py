@@ -45,6 +45,7 @@ def command(runs: tuple[str, ...], results: Path, all_models: bool, out: Path | 
     from crossad.analysis.exports import as_facts
     from crossad.analysis.exports import as_json as facts_text
     from crossad.analysis.judge import group
+    from crossad.analysis.page import Page
     from crossad.analysis.report import write_collection
 
     with bad_input():
@@ -55,7 +56,7 @@ def command(runs: tuple[str, ...], results: Path, all_models: bool, out: Path | 
     if as_json:
         click.echo(facts_text(as_facts(collection, groups)), nl=False)
     else:
-        _print(groups)
+        _print(groups, Page(collection, groups).said())
     click.echo(f"report: {page}", err=True)
     if collection.complete:
         click.echo("next: crossad compare A B", err=True)
@@ -66,7 +67,7 @@ def command(runs: tuple[str, ...], results: Path, all_models: bool, out: Path | 
     raise SystemExit(3)
 
 
-def _print(groups: Sequence[Group]) -> None:
+def _print(groups: Sequence[Group], said: Sequence[str]) -> None:
     """The guide's table and the verdicts; a pipe gets plain text, whole lines and one wide table a source."""
     from rich.console import Console
 
@@ -76,6 +77,9 @@ def _print(groups: Sequence[Group]) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:  # a pipe has no width: its reader wants whole lines
         console = Console(highlight=False, width=10_000)
+    for text in said:
+        console.print(text, markup=False)
+    console.print()
     for group in groups:
         table = guide_table(group)
         step = max(1, (console.width - LABEL) // CELL)
@@ -102,7 +106,5 @@ def _rich(table: Table, start: int, stop: int) -> RichTable:
     for index, label in enumerate(table.labels):
         style = "bold" if label in EMPHASISED else ""
         cells = [column.cells[index] for column in shown]
-        rich.add_row(
-            Text(label), *(Text(f"{cell.text} {cell.interval}".strip()) for cell in cells), style=style
-        )
+        rich.add_row(Text(label), *(Text(str(cell)) for cell in cells), style=style)
     return rich

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from crossad.files import write_json
 from crossad.metrics.evaluate import Pass, evaluate_domain
@@ -202,3 +203,28 @@ def write_run(results: Path, run: str, sims: list[Sim], holes: list[Sim] | None 
     write_json(RunPaths(results, run).plan, plan.model_dump(mode="json"))
     for sim in sims:
         write_condition(results, run, sim, pictures=True)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A results folder under construction."""
+
+    results: Path
+
+    def sim(self, name: str, **facts: Any) -> Sim:
+        return Sim(name, **facts)
+
+    def run(self, run: str, sims: list[Sim], holes: list[Sim] | None = None) -> RunPaths:
+        write_run(self.results, run, sims, holes)
+        return RunPaths(self.results, run)
+
+    def by_hand(self, run: str, sim: Sim) -> ConditionPaths:
+        return write_condition(self.results, run, sim)
+
+    def paths(self, run: str, name: str) -> ConditionPaths:
+        return RunPaths(self.results, run).condition(name)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path / "results")
