@@ -182,7 +182,7 @@ def test_more_conditions_than_columns_show_the_best_of_each_model(lab: Any) -> N
     few = {"domain_A": 2.0, "domain_B": 1.0}
     lab.run("a", [lab.sim(f"p{index}", shifts=few, images=8, seed=index) for index in range(26)])
     index = write_report(lab.results, ["a"])
-    assert "all are in summary.csv" in text_of(index)
+    assert "the best of each model, of 26 conditions" in text_of(index)
     assert len(text_of(index.parent / "summary.csv").splitlines()) == 1 + 26 * 2
 
 

@@ -199,11 +199,23 @@ def _record(condition: ConditionPaths, condition_id: str | None) -> tuple[Record
             unreadable.append(Unreadable(path, _first(error)))
             continue
         if condition_id is None or record.condition_id == condition_id:
-            return record, unreadable
+            return _light(record), unreadable
         unreadable.append(
             Unreadable(path, f"of another condition: got {record.condition_id}, the plan owes {condition_id}")
         )
     return None, unreadable
+
+
+def _light(record: Record) -> Record:
+    """Without what no report shows: among ten thousand records it would be most of the memory."""
+    change: dict[str, Any] = {"summary": []}
+    if record.training_info:
+        change["training_info"] = record.training_info.model_copy(update={"curve": []})
+    if record.provenance:
+        change["provenance"] = record.provenance.model_copy(
+            update={"libraries": {}, "weights": {}, "command": []}
+        )
+    return record.model_copy(update=change)
 
 
 def _first(error: ValidationError) -> str:

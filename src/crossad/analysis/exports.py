@@ -15,6 +15,18 @@ from crossad.analysis.wording import model_name
 from crossad.results.record import DomainResult, Interval
 
 _MARKDOWN = frozenset("\\|`*_[]")
+_NUMBERS = (
+    "avg_target_auroc",
+    "worst_target_auroc",
+    "harmonic_mean_auroc",
+    "transfer_ratio",
+    "skill_ratio",
+    "domain_gap",
+    "selection",
+    "normalisation",
+    "synthetic_data",
+    "random_weights",
+)
 _COLUMNS = (
     "run",
     "condition",
@@ -100,20 +112,26 @@ def _safe(value: Any) -> Any:  # noqa: ANN401 - any cell
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
 
 
-def as_facts(collection: Collection, groups: Sequence[Group]) -> dict[str, Any]:
-    """Everything the page says, for machines."""
-    return {
+def as_json(collection: Collection, groups: Sequence[Group]) -> str:
+    """Everything the page says, for machines: indented, a line a condition, without NaN."""
+    head = {
         "kind": "crossad-report",
         "format": 1,
         "runs": list(collection.runs),
         "complete": collection.complete,
         "models": [_model(row, group) for group in groups for row in group.best],
         "rankings": {group.source: group.ranking for group in groups if group.ranking},
-        "conditions": [_condition(entry) for entry in collection.entries],
         "unreadable": [
             {"file": path_in(collection, item.path), "reason": item.reason} for item in collection.unreadable
         ],
     }
+    opening = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
+    # texts, not ten thousand nested dicts at once
+    lines = [
+        json.dumps(_condition(entry), ensure_ascii=False, allow_nan=False) for entry in collection.entries
+    ]
+    conditions = ",\n".join(f"    {line}" for line in lines)
+    return f'{opening},\n  "conditions": [\n{conditions}\n  ]\n}}\n'
 
 
 def path_in(collection: Collection, path: Any) -> str:  # noqa: ANN401 - a Path below the results folder
@@ -160,13 +178,19 @@ def _condition(entry: Entry) -> dict[str, Any]:
         "problems": [failure.model_dump() for failure in entry.problems],
         "unranked": unranked(entry) or None,
         "warnings": warnings(entry),
-        "record": record.model_dump(mode="json") if record else None,
+        "domains": {name: _domain(entry, name) for name in (entry.source, *entry.targets)},
+        **{key: getattr(record, key) if record else None for key in _NUMBERS},
     }
 
 
-def as_json(facts: dict[str, Any]) -> str:
-    """Indented, without NaN."""
-    return json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def _domain(entry: Entry, name: str) -> dict[str, Any]:
+    result = entry.domain(name) or DomainResult.model_validate({"status": "failed"})
+    return {
+        "AUROC": result.test_image_AUROC,
+        "interval": _interval(result.interval),
+        "counts": result.counts,
+        "reason": _reason(entry, result) or None,
+    }
 
 
 def as_markdown(collection: Collection, groups: Sequence[Group], said: Sequence[str]) -> str:

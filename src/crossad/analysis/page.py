@@ -30,8 +30,7 @@ CIRCULAR = (
     " its result here is circular."
 )
 MAX_DETAILED = 12  # conditions with figures, pictures and detail tables
-MAX_ROWS = 200  # conditions in the tables of cost and provenance
-MAX_COLUMNS = 24  # conditions side by side; of more, the best a model, and all of them in summary.csv
+MAX_ROWS = 200  # conditions in any other list of the page; all are in summary.csv
 
 
 @dataclass(frozen=True)
@@ -142,36 +141,32 @@ class Page:
 
     def tables(self) -> list[Table]:
         """The guide's table, one a source."""
-        return [
-            guide_table(
-                group,
-                group.entries if len(group.entries) <= MAX_COLUMNS else [row.entry for row in group.best],
-            )
-            for group in self.groups
-        ]
+        return [guide_table(group) for group in self.groups]
 
     @property
     def notes(self) -> list[tuple[str, list[str]]]:
         """Warnings by condition."""
-        pairs = [(entry.name, warnings(entry)) for entry in self.collection.entries]
-        return [(name, found) for name, found in pairs if found]
+        pairs = [(entry.name, warnings(entry)) for entry in self._recorded]
+        return [(name, found) for name, found in pairs if found][:MAX_ROWS]
 
     @property
     def holes(self) -> list[Entry]:
-        """Everything that is not done."""
+        """Everything that is not done, as far as a page can list it."""
+        return self._holes[:MAX_ROWS]
+
+    @property
+    def more_holes(self) -> int:
+        """How many holes the list leaves out."""
+        return max(0, len(self._holes) - MAX_ROWS)
+
+    @cached_property
+    def _holes(self) -> list[Entry]:
         return [entry for entry in self.collection.entries if entry.state != "done"]
 
     @property
     def unreadable(self) -> list[tuple[str, str]]:
         """Files that could not be used."""
         return [(path_in(self.collection, item.path), item.reason) for item in self.collection.unreadable]
-
-    @property
-    def left_out(self) -> str:
-        """Said where the table does not show every condition."""
-        if all(len(group.entries) <= MAX_COLUMNS for group in self.groups):
-            return ""
-        return f"Of more than {MAX_COLUMNS} conditions, the best of each model; all are in summary.csv."
 
     @cached_property
     def _drawings(self) -> list[Drawing]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crossad.analysis.collect import Collection, collect
-from crossad.analysis.exports import as_csv, as_facts, as_json, as_markdown
+from crossad.analysis.exports import as_csv, as_json, as_markdown
 from crossad.analysis.judge import group
 from crossad.analysis.page import Page, render
 from crossad.files import write_atomic
@@ -38,7 +38,7 @@ def write_collection(collection: Collection, out: Path | None = None) -> Path:
     for name, svg in page.figures().items():
         write_atomic(folder / "figures" / f"{name}.svg", svg)
     write_atomic(folder / "summary.csv", as_csv(collection))
-    write_atomic(folder / "summary.json", as_json(as_facts(collection, groups)))
+    write_atomic(folder / "summary.json", as_json(collection, groups))
     write_atomic(folder / "summary.md", as_markdown(collection, groups, page.said()))
     index = folder / "index.html"
     write_atomic(index, render(page))

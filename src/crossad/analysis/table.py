@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from crossad.analysis.collect import Entry
@@ -11,6 +10,7 @@ from crossad.analysis.wording import NONE, bounds, model_name, number
 from crossad.metrics.transfer import harmonic_mean
 from crossad.results.record import DomainResult, Interval
 
+MAX_COLUMNS = 24  # conditions side by side; of more, the best of each model, and all of them in summary.csv
 FLOORS = {"mean_intensity": "mean intensity", "max_intensity": "maximum intensity", "pca": "PCA residual"}
 
 
@@ -49,16 +49,19 @@ class Table:
     targets: tuple[str, ...]
     labels: tuple[str, ...]
     columns: tuple[Column, ...] = field(repr=False)
+    chosen_from: int = 0  # conditions behind it, where it shows only the best of each model
 
     @property
     def title(self) -> str:
         """As the guide writes it: A → B, C, D."""
-        return f"{self.source} → {', '.join(self.targets) or 'no target'}"
+        chosen = f" (the best of each model, of {self.chosen_from} conditions)" if self.chosen_from else ""
+        return f"{self.source} → {', '.join(self.targets) or 'no target'}{chosen}"
 
 
-def guide_table(group: Group, entries: Sequence[Entry] | None = None) -> Table:
-    """The table of one source, over all its conditions or the given ones."""
-    shown = tuple(entries if entries is not None else group.entries)
+def guide_table(group: Group) -> Table:
+    """The table of one source: all its conditions, or where these are too many the best of each model."""
+    many = len(group.entries) > MAX_COLUMNS
+    shown = tuple(row.entry for row in group.best) if many else group.entries
     targets = tuple(sorted({name for entry in shown for name in entry.targets}))
     labels = (
         f"Source ({group.source}) AUROC",
@@ -70,7 +73,8 @@ def guide_table(group: Group, entries: Sequence[Entry] | None = None) -> Table:
         "Skill ratio",
     )
     columns = [_column(entry, targets) for entry in shown]
-    return Table(group.source, targets, labels, (*columns, *floor_columns(group, targets)))
+    every = (*columns, *floor_columns(group, targets))
+    return Table(group.source, targets, labels, every, len(group.entries) if many else 0)
 
 
 def _column(entry: Entry, targets: tuple[str, ...]) -> Column:

@@ -42,8 +42,7 @@ EMPHASISED = ("Average target AUROC", "Transfer ratio")
 def command(runs: tuple[str, ...], results: Path, all_models: bool, out: Path | None, as_json: bool) -> None:
     """Collect, write, tell."""
     from crossad.analysis.collect import collect, newest_run
-    from crossad.analysis.exports import as_facts
-    from crossad.analysis.exports import as_json as facts_text
+    from crossad.analysis.exports import as_json as facts_of
     from crossad.analysis.judge import group
     from crossad.analysis.page import Page
     from crossad.analysis.report import write_collection
@@ -54,7 +53,7 @@ def command(runs: tuple[str, ...], results: Path, all_models: bool, out: Path | 
         page = write_collection(collection, out)
     groups = group(collection.entries)
     if as_json:
-        click.echo(facts_text(as_facts(collection, groups)), nl=False)
+        click.echo(facts_of(collection, groups), nl=False)
     else:
         _print(groups, Page(collection, groups).said())
     click.echo(f"report: {page}", err=True)
