@@ -101,7 +101,7 @@ def test_a_source_that_was_not_learned_has_no_verdict_on_transfer(lab: Any) -> N
 def test_a_model_that_never_ran_says_so(lab: Any) -> None:
     lab.run("night1", [], holes=[lab.sim("p")])
     (found,) = group(collect(lab.results).entries)
-    assert verdict(found.best[0]) == "PatchCore has no result: not started."
+    assert verdict(found.best[0]) == "From domain_A, PatchCore has no result: not started."
 
 
 @pytest.mark.parametrize(

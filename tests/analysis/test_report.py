@@ -148,6 +148,7 @@ def test_several_sources_get_a_matrix_a_model(lab: Any) -> None:
     lab.run("n", [lab.sim("a", shifts=shifts), lab.sim("b", source="domain_B", shifts=shifts)])
     index = write_report(lab.results, [])
     assert (index.parent / "figures" / "matrix-patchcore.svg").exists()
+    assert "over 2 of 2 sources" in text_of(index)
 
 
 def test_one_run_reports_beside_itself_and_several_above(lab: Any) -> None:

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossad.analysis.collect import Entry
-from crossad.analysis.figures import in_words, stamp
+from crossad.analysis.figures import WIDTH, in_words, stamp
 from crossad.analysis.scores import Scores
-from crossad.analysis.svg import Drawing, Scale, ticks
+from crossad.analysis.svg import SERIES, Drawing, Scale, ticks
 from crossad.analysis.wording import model_name
 from crossad.metrics.auroc import Undefined, roc
 
-WIDTH = 560.0
 BINS = 48
 
 
@@ -149,7 +148,7 @@ def _curves(
         step = max(1, fpr.size // 400)
         kept = np.unique(np.append(np.arange(0, fpr.size, step), fpr.size - 1))
         points = [(across(float(np.log10(max(least, fpr[index])))), up(float(tpr[index]))) for index in kept]
-        drawing.path(points, f"series s{series % 6}")
+        drawing.path(points, f"series s{series % SERIES}")
         y = 40.0 + 22 * series
-        drawing.line((WIDTH - 176, y - 4), (WIDTH - 144, y - 4), f"series s{series % 6}")
+        drawing.line((WIDTH - 176, y - 4), (WIDTH - 144, y - 4), f"series s{series % SERIES}")
         drawing.text((WIDTH - 138, y), f"{name}{' (source)' if name == source else ''}")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from crossad.analysis.collect import Entry
 from crossad.analysis.judge import Group
-from crossad.analysis.svg import Drawing, Scale, spread, ticks
+from crossad.analysis.svg import SERIES, Drawing, Point, Scale, spread, ticks
 from crossad.analysis.wording import bounds, model_name, number
 
-WIDTH = 720.0
+WIDTH = 560.0
 
 
 def stamp(drawing: Drawing, synthetic: bool) -> None:
@@ -76,20 +76,22 @@ def _slope_line(
 ) -> float:
     """Draw one condition; returns the height of its last point, for its label."""
     (across, up), (series, offset) = scales, place
-    points = []
+    pieces: list[list[Point]] = [[]]  # a line is broken where a domain has no number: nothing is bridged
     for index, name in enumerate(domains):
         result = entry.domain(name)
         if result is None or result.test_image_AUROC is None:
+            pieces.append([])
             continue
         at = (across(index) + offset, up(result.test_image_AUROC))
-        points.append(at)
+        pieces[-1].append(at)
         if result.interval:
             low, high = up(result.interval.low), up(result.interval.high)
-            drawing.line((at[0], low), (at[0], high), f"whisker s{series % 6}")
-    drawing.path(points, f"series s{series % 6}")
-    for at in points:
-        drawing.marker(at, series)
-    return points[-1][1]
+            drawing.line((at[0], low), (at[0], high), f"whisker s{series % SERIES}")
+    for points in filter(None, pieces):
+        drawing.path(points, f"series s{series % SERIES}")
+        for at in points:
+            drawing.marker(at, series)
+    return [at for points in pieces for at in points][-1][1]
 
 
 def in_words(entry: Entry, domains: Sequence[str]) -> str:

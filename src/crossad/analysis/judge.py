@@ -193,7 +193,7 @@ def _ranking_words(rows: Sequence[Transfer], common: Sequence[str]) -> str:
     names = [model_name(row.entry.model) for row in ranked]
     absent = sorted({name for row in ranked for name in row.entry.targets} - set(common))
     without = f" ({listed(absent)} left out: not every model has it)" if absent else ""
-    on = f"average AUROC on {listed(tuple(common))}{without}"
+    on = f"average AUROC from {ranked[0].entry.source} to {listed(tuple(common))}{without}"
     if not any(_above(one, other) for one in ranked for other in ranked):
         return f"No ranking: {listed(names)} are not distinguishable by {on} (their intervals overlap)."
     ties = [
@@ -215,9 +215,9 @@ def claim(row: Transfer) -> tuple[str, str]:
     """The verdict in two parts: what is claimed, and the numbers it stands on."""
     entry, name, record = row.entry, model_name(row.entry.model), row.entry.record
     if record is None or record.status == "failed":
-        return f"{name} has no result", "; ".join([entry.state, *_reasons(entry)])
+        return f"From {entry.source}, {name} has no result", "; ".join([entry.state, *_reasons(entry)])
     if row.average is None:
-        return f"{name} says nothing about transfer", row.unranked
+        return f"From {entry.source}, {name} says nothing about transfer", row.unranked
     basis = [
         f"source AUROC {number(record.val_image_AUROC)}",
         f"average target AUROC {number(row.average)} {bounds(row.average_interval)}".strip(),
@@ -225,11 +225,30 @@ def claim(row: Transfer) -> tuple[str, str]:
     if row.unranked:
         basis.append(f"unranked: {row.unranked}")
     if row.ratio is None:
-        return f"{name} has no transfer ratio", ", ".join([row.why_not or "undefined", *basis])
+        return f"From {entry.source}, {name} has no transfer ratio", ", ".join(
+            [row.why_not or "undefined", *basis]
+        )
     basis.insert(2, f"transfer ratio {number(row.ratio)} {bounds(row.ratio_interval)}".strip())
-    kept = f"{name} keeps {100 * row.ratio:.0f} % of its source AUROC on {listed(row.targets)}"
-    skill = "" if row.skill is None else f", and {100 * max(0.0, row.skill):.0f} % of its skill above chance"
+    way = f"From {entry.source} to {listed(row.targets)}"
+    kept = f"{way}, {name} keeps {100 * row.ratio:.0f} % of its AUROC"
+    skill = "" if row.skill is None else f" and {100 * max(0.0, row.skill):.0f} % of its skill above chance"
     return f"{kept}{skill}", ", ".join(basis)
+
+
+def overall(rows: Sequence[Transfer]) -> tuple[str, str]:
+    """One model over several sources: its best condition on each; in the two parts of a claim."""
+    name = model_name(rows[0].entry.model)
+    told = [row for row in rows if row.ratio is not None and not row.unranked]
+    if not told:
+        return f"{name} has no transfer ratio from any source", f"{len(rows)} sources"
+    kept = sorted(100 * row.ratio for row in told if row.ratio is not None)
+    reached = [row.average for row in told if row.average is not None]
+    span = f"{kept[0]:.0f} %" if len(told) == 1 else f"{kept[0]:.0f} to {kept[-1]:.0f} %"
+    missing = f", {len(rows) - len(told)} without a ratio" if len(told) < len(rows) else ""
+    return (
+        f"{name} keeps {span} of its source AUROC, over {len(told)} of {len(rows)} sources",
+        f"average target AUROC {number(sum(reached) / len(reached))} as the mean over sources{missing}",
+    )
 
 
 def _reasons(entry: Entry) -> list[str]:

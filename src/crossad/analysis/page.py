@@ -14,7 +14,7 @@ from crossad.analysis.distributions import histograms, roc_curves
 from crossad.analysis.exports import path_in
 from crossad.analysis.figures import matrix, slope
 from crossad.analysis.gallery import Picture, pictures
-from crossad.analysis.judge import Group, Transfer, claim, warnings
+from crossad.analysis.judge import Group, Transfer, claim, overall, warnings
 from crossad.analysis.scores import read_scores
 from crossad.analysis.svg import Drawing, figure_style
 from crossad.analysis.table import Table, guide_table
@@ -108,6 +108,14 @@ class Page:
     def verdicts(self) -> list[tuple[str, str]]:
         """One sentence a model and source, best first: the claim, and what it stands on."""
         return [claim(row) for row in self._best]
+
+    @property
+    def overall(self) -> list[tuple[str, str]]:
+        """One sentence a model over all sources, where there are several."""
+        if len(self.groups) < 2:
+            return []
+        models = dict.fromkeys(row.entry.model for row in self._best)
+        return [overall([row for row in self._best if row.entry.model == model]) for model in models]
 
     @property
     def rankings(self) -> list[str]:
