@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from crossad.analysis.collect import Entry, collect
-from crossad.analysis.judge import Group, average_of, group, verdict, warnings
+from crossad.analysis.judge import Group, average_of, group
+from crossad.analysis.verdict import verdict
 
 GOOD = {"domain_A": 3.0, "domain_B": 2.6, "domain_C": 2.4}
 WEAK = {"domain_A": 2.0, "domain_B": 0.4, "domain_C": 0.3}
@@ -91,33 +92,3 @@ def test_the_average_of_independent_domains_is_tighter_than_each(lab: Any) -> No
     assert single is not None
     assert interval.low < mean < interval.high
     assert interval.high - interval.low < single.high - single.low
-
-
-def test_a_source_that_was_not_learned_has_no_verdict_on_transfer(lab: Any) -> None:
-    (found,) = groups_of(lab, [lab.sim("p", shifts={"domain_A": 0.0, "domain_B": 0.0})])
-    assert "no transfer ratio: source not learned" in verdict(found.best[0])
-
-
-def test_a_model_that_never_ran_says_so(lab: Any) -> None:
-    lab.run("night1", [], holes=[lab.sim("p")])
-    (found,) = group(collect(lab.results).entries)
-    assert verdict(found.best[0]) == "From domain_A, PatchCore has no result: not started."
-
-
-@pytest.mark.parametrize(
-    ("facts", "said"),
-    [
-        ({"shifts": {"domain_A": 2.0, "domain_B": -2.0}}, "inverted scores on domain_B"),
-        ({"shifts": {"domain_A": 2.0, "domain_B": -2.0}, "model": "draem"}, "early_stopping_patience"),
-        ({"shifts": {"domain_A": 1.0, "domain_B": 3.0}}, "transfer ratio above 1"),
-        ({"images": 30}, "indicative: fewer than 50"),
-    ],
-)
-def test_what_a_reader_must_know_is_said(lab: Any, facts: dict[str, Any], said: str) -> None:
-    (entry,) = entries_of(lab, [lab.sim("p", **facts)])
-    assert any(said in text for text in warnings(entry)), warnings(entry)
-
-
-def test_a_sound_result_needs_no_warning(lab: Any) -> None:
-    (entry,) = entries_of(lab, [lab.sim("p", shifts=GOOD)])
-    assert warnings(entry) == []

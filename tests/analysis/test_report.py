@@ -190,3 +190,18 @@ def test_more_conditions_than_columns_show_the_best_of_each_model(lab: Any) -> N
 def test_an_empty_results_folder_is_bad_input(lab: Any) -> None:
     with pytest.raises(MissingInputError):
         write_report(lab.results, [])
+
+
+def test_conditions_that_differ_by_seed_get_their_spread(lab: Any) -> None:
+    lab.run("a", [lab.sim(f"p{seed}", seed=seed) for seed in (1, 2, 3)])
+    page = text_of(write_report(lab.results, ["a"]))
+    assert "Over seeds: mean ± standard deviation" in page
+    values = [row for row in re.findall(r"<tr>.*?</tr>", page) if "PatchCore from domain_A" in row]
+    assert "<td>3</td>" in values[0]
+
+
+def test_a_folder_of_unreadable_records_still_gets_a_page(lab: Any) -> None:
+    lab.by_hand("hand", lab.sim("one")).record("20260102_030405").write_text("[]")
+    page = text_of(write_report(lab.results, ["hand"]))
+    assert "result_20260102_030405.json" in page
+    assert "not a record of this crossad version" in page

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from crossad.analysis.cautions import INDICATIVE
 from crossad.analysis.collect import Collection, Entry
-from crossad.analysis.judge import INDICATIVE
 from crossad.analysis.scores import Scores, read_scores
 from crossad.errors import MissingInputError, UsageError
 from crossad.metrics.auroc import Undefined, auroc

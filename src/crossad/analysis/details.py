@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean, stdev
 
 from crossad.analysis.collect import Entry
-from crossad.analysis.judge import Group
+from crossad.analysis.judge import Group, unranked
 from crossad.analysis.wording import NONE, bounds, duration, model_name, number, percent, size
+from crossad.files import canonical_json
 from crossad.results.record import Record
 
 
@@ -52,6 +54,34 @@ def models(groups: Sequence[Group]) -> Detail:
     return Detail(
         "Best condition of each model, chosen by source AUROC, over common targets", heads, tuple(rows)
     )
+
+
+def seeds(entries: Sequence[Entry]) -> Detail:
+    """Conditions that differ in nothing but their seed: mean and standard deviation over seeds."""
+    alike: dict[str, list[tuple[Entry, Record]]] = {}
+    for entry in entries:
+        if entry.record and entry.record.val_image_AUROC is not None and not unranked(entry):
+            rest = {key: value for key, value in entry.config.items() if key != "seed"}
+            alike.setdefault(canonical_json(rest), []).append((entry, entry.record))
+    rows = []
+    for several in alike.values():
+        records = [record for _, record in several]
+        if len({entry.config.get("seed") for entry, _ in several}) < 2:
+            continue
+        first = several[0][0]
+        names = ("val_image_AUROC", "avg_target_auroc", "transfer_ratio", "skill_ratio")
+        spreads = [_spread([getattr(record, name) for record in records]) for name in names]
+        rows.append((f"{model_name(first.model)} from {first.source}", str(len(records)), *spreads))
+    heads = ("Model", "Seeds", "Source AUROC", "Average target AUROC", "Transfer ratio", "Skill ratio")
+    return Detail("Over seeds: mean ± standard deviation", heads, tuple(rows))
+
+
+def _spread(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return NONE
+    missing = f" (of {len(known)})" if len(known) < len(values) else ""
+    return f"{mean(known):.3f} ± {stdev(known):.3f}{missing}"
 
 
 def thresholds(entries: Sequence[Entry]) -> Detail:
@@ -118,7 +148,7 @@ def strata(entries: Sequence[Entry]) -> Detail:
         *(f"AUROC of {part}" for part in parts),
         "Rank correlation with severity",
     )
-    return Detail("Strata, sub-scores and severity", heads, tuple(rows))
+    return Detail("AUROC by stratum and of sub-scores; how scores follow severity", heads, tuple(rows))
 
 
 def costs(entries: Sequence[Entry]) -> Detail:
@@ -152,7 +182,7 @@ def costs(entries: Sequence[Entry]) -> Detail:
         "Parameters",
         "Device",
     )
-    return Detail("Cost", heads, tuple(rows))
+    return Detail("What each condition took", heads, tuple(rows))
 
 
 def provenance(entries: Sequence[Entry]) -> Detail:
@@ -169,7 +199,7 @@ def provenance(entries: Sequence[Entry]) -> Detail:
         "Ended",
         "Attempt",
     )
-    return Detail("Provenance", heads, tuple(rows))
+    return Detail("Where the numbers come from", heads, tuple(rows))
 
 
 def _birth(entry: Entry, record: Record) -> tuple[str, ...]:

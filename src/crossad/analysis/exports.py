@@ -8,9 +8,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from crossad.analysis.cautions import cautions
 from crossad.analysis.collect import Collection, Entry
-from crossad.analysis.judge import Group, Transfer, unranked, verdict, warnings
+from crossad.analysis.judge import Group, Transfer, unranked
 from crossad.analysis.table import Table, guide_table
+from crossad.analysis.verdict import verdict
 from crossad.analysis.wording import model_name
 from crossad.results.record import DomainResult, Interval
 
@@ -177,7 +179,7 @@ def _condition(entry: Entry) -> dict[str, Any]:
         "detail": entry.detail or None,
         "problems": [failure.model_dump() for failure in entry.problems],
         "unranked": unranked(entry) or None,
-        "warnings": warnings(entry),
+        "warnings": cautions(entry),
         "domains": {name: _domain(entry, name) for name in (entry.source, *entry.targets)},
         **{key: getattr(record, key) if record else None for key in _NUMBERS},
     }

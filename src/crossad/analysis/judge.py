@@ -1,4 +1,4 @@
-"""What may be said about conditions, and what may not: ranks, verdicts, warnings.
+"""Which conditions may be compared and ranked, over which targets, and what the order is worth.
 
 A model's best condition is chosen by its source alone, because a choice by targets would know the answer.
 Models are compared on common targets only, and a rank is refused where intervals overlap.
@@ -12,18 +12,9 @@ from itertools import pairwise
 
 from crossad.analysis.collect import Entry
 from crossad.analysis.scores import read_scores
-from crossad.analysis.wording import bounds, listed, model_name, number
+from crossad.analysis.wording import listed, model_name
 from crossad.metrics.transfer import summarise
 from crossad.results.record import Interval, Record
-
-INDICATIVE = 50  # images of a class below which an AUROC's half-width exceeds about 0.08
-POOR_SKILL = 0.5  # a transfer that loses half of the skill above chance
-POOR_RATIO = 0.8
-_TRAINED = "early_stopping_patience (higher) or learning_rate (lower)"
-_KEYS = {
-    "patchcore": "layers, backbone or coreset_sampling_ratio",
-    "dinomaly": f"{_TRAINED}, or bottleneck_dropout",
-}
 
 
 @dataclass(frozen=True)
@@ -203,87 +194,3 @@ def _ranking_words(rows: Sequence[Transfer], common: Sequence[str]) -> str:
     ]
     tied = f" Not distinguishable (intervals overlap): {'; '.join(ties)}." if ties else ""
     return f"By {on}: {', '.join(names)}.{tied}"
-
-
-def verdict(row: Transfer) -> str:
-    """One sentence: how well does this model transfer?"""
-    said, basis = claim(row)
-    return f"{said}: {basis}." if basis else f"{said}."
-
-
-def claim(row: Transfer) -> tuple[str, str]:
-    """The verdict in two parts: what is claimed, and the numbers it stands on."""
-    entry, name, record = row.entry, model_name(row.entry.model), row.entry.record
-    if record is None or record.status == "failed":
-        return f"From {entry.source}, {name} has no result", "; ".join([entry.state, *_reasons(entry)])
-    if row.average is None:
-        return f"From {entry.source}, {name} says nothing about transfer", row.unranked
-    basis = [
-        f"source AUROC {number(record.val_image_AUROC)}",
-        f"average target AUROC {number(row.average)} {bounds(row.average_interval)}".strip(),
-    ]
-    if row.unranked:
-        basis.append(f"unranked: {row.unranked}")
-    if row.ratio is None:
-        return f"From {entry.source}, {name} has no transfer ratio", ", ".join(
-            [row.why_not or "undefined", *basis]
-        )
-    basis.insert(2, f"transfer ratio {number(row.ratio)} {bounds(row.ratio_interval)}".strip())
-    way = f"From {entry.source} to {listed(row.targets)}"
-    kept = f"{way}, {name} keeps {100 * row.ratio:.0f} % of its AUROC"
-    skill = "" if row.skill is None else f" and {100 * max(0.0, row.skill):.0f} % of its skill above chance"
-    return f"{kept}{skill}", ", ".join(basis)
-
-
-def overall(rows: Sequence[Transfer]) -> tuple[str, str]:
-    """One model over several sources: its best condition on each; in the two parts of a claim."""
-    name = model_name(rows[0].entry.model)
-    told = [row for row in rows if row.ratio is not None and not row.unranked]
-    if not told:
-        return f"{name} has no transfer ratio from any source", f"{len(rows)} sources"
-    kept = sorted(100 * row.ratio for row in told if row.ratio is not None)
-    reached = [row.average for row in told if row.average is not None]
-    span = f"{kept[0]:.0f} %" if len(told) == 1 else f"{kept[0]:.0f} to {kept[-1]:.0f} %"
-    missing = f", {len(rows) - len(told)} without a ratio" if len(told) < len(rows) else ""
-    return (
-        f"{name} keeps {span} of its source AUROC, over {len(told)} of {len(rows)} sources",
-        f"average target AUROC {number(sum(reached) / len(reached))} as the mean over sources{missing}",
-    )
-
-
-def _reasons(entry: Entry) -> list[str]:
-    return [failure.message for failure in entry.problems] or [entry.detail] * bool(entry.detail)
-
-
-def warnings(entry: Entry) -> list[str]:
-    """What a reader must know before believing this condition's numbers."""
-    record = entry.record
-    if record is None:
-        return []
-    results = {entry.source: record.source_results, **record.target_results}
-    small = [
-        name
-        for name, result in results.items()
-        if result and result.counts and min(result.counts.values()) < INDICATIVE
-    ]
-    found = []
-    if small:
-        found.append(f"indicative: fewer than {INDICATIVE} images of a class in {listed(sorted(small))}")
-    if record.transfer_ratio is not None and record.transfer_ratio > 1:
-        found.append("transfer ratio above 1: the targets are easier than the source, not a gain by transfer")
-    for name, result in sorted(record.target_results.items()):
-        if result.test_image_AUROC is not None and result.test_image_AUROC < 0.5:
-            found.append(f"inverted scores on {name}: faults score lower than normals; not flipped")
-    if record.random_weights:
-        found.append("random weights: no pretrained backbone; unranked")
-    found += [text for text in record.deviations if not text.startswith("random weights")]
-    return [*found, *poor_transfer(entry.model, record)]
-
-
-def poor_transfer(model: str, record: Record) -> list[str]:
-    """The guide's troubleshooting, where it applies: which key to change."""
-    skill, ratio = record.skill_ratio, record.transfer_ratio
-    if ratio is None or not (ratio < POOR_RATIO or (skill is not None and skill < POOR_SKILL)):
-        return []
-    keys = _KEYS.get(model, _TRAINED)
-    return [f"poor transfer: it may be fitted too closely to the source; change {keys}"]

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from crossad.analysis import details
+from crossad.analysis.cautions import cautions
 from crossad.analysis.collect import Collection, Entry
 from crossad.analysis.details import Detail
 from crossad.analysis.distributions import histograms, roc_curves
 from crossad.analysis.exports import path_in
 from crossad.analysis.figures import matrix, slope
 from crossad.analysis.gallery import Picture, pictures
-from crossad.analysis.judge import Group, Transfer, claim, overall, warnings
+from crossad.analysis.judge import Group, Transfer
 from crossad.analysis.scores import read_scores
 from crossad.analysis.svg import Drawing, figure_style
 from crossad.analysis.table import Table, guide_table
+from crossad.analysis.verdict import claim, overall
 from crossad.analysis.wording import listed, model_name
 from crossad.errors import EnvironmentFault
 
@@ -154,7 +156,7 @@ class Page:
     @property
     def notes(self) -> list[tuple[str, list[str]]]:
         """Warnings by condition."""
-        pairs = [(entry.name, warnings(entry)) for entry in self._recorded]
+        pairs = [(entry.name, cautions(entry)) for entry in self._recorded]
         return [(name, found) for name, found in pairs if found][:MAX_ROWS]
 
     @property
@@ -236,6 +238,11 @@ class Page:
     def models(self) -> Detail:
         """The best condition a model."""
         return details.models(self.groups)
+
+    @property
+    def seeds(self) -> Detail:
+        """Spread over seeds."""
+        return details.seeds(self._recorded)
 
     @property
     def thresholds(self) -> Detail:

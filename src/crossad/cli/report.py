@@ -70,8 +70,8 @@ def _print(groups: Sequence[Group], said: Sequence[str]) -> None:
     """The guide's table and the verdicts; a pipe gets plain text, whole lines and one wide table a source."""
     from rich.console import Console
 
-    from crossad.analysis.judge import verdict
     from crossad.analysis.table import guide_table
+    from crossad.analysis.verdict import verdict
 
     console = Console(highlight=False)
     if not console.is_terminal:  # a pipe has no width: its reader wants whole lines
