@@ -18,7 +18,7 @@ def test_the_sentence_names_source_targets_and_both_shares(lab: Any) -> None:
     assert row.ratio is not None
     assert row.skill is not None
     shares = f"{100 * row.ratio:.0f} % of its AUROC and {100 * row.skill:.0f} % of its skill above chance"
-    assert verdict(row).startswith(f"From domain_A to domain_B and domain_C, PatchCore keeps {shares}: ")
+    assert verdict(row).startswith(f"PatchCore keeps {shares} from domain_A to domain_B and domain_C: ")
 
 
 def test_over_several_sources_the_span_is_said(lab: Any) -> None:
@@ -32,10 +32,10 @@ def test_over_several_sources_the_span_is_said(lab: Any) -> None:
 
 def test_a_source_that_was_not_learned_has_no_verdict_on_transfer(lab: Any) -> None:
     (found,) = groups_of(lab, [lab.sim("p", shifts={"domain_A": 0.0, "domain_B": 0.0})])
-    assert "no transfer ratio: source not learned" in verdict(found.best[0])
+    assert "no transfer ratio from domain_A: source not learned" in verdict(found.best[0])
 
 
 def test_a_model_that_never_ran_says_so(lab: Any) -> None:
     lab.run("night1", [], holes=[lab.sim("p")])
     (found,) = group(collect(lab.results).entries)
-    assert verdict(found.best[0]) == "From domain_A, PatchCore has no result: not started."
+    assert verdict(found.best[0]) == "PatchCore has no result from domain_A: not started."

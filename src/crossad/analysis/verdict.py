@@ -19,9 +19,9 @@ def claim(row: Transfer) -> tuple[str, str]:
     """The verdict in two parts: what is claimed, and the numbers it stands on."""
     entry, name, record = row.entry, model_name(row.entry.model), row.entry.record
     if record is None or record.status == "failed":
-        return f"From {entry.source}, {name} has no result", "; ".join([entry.state, *_reasons(entry)])
+        return f"{name} has no result from {entry.source}", "; ".join([entry.state, *_reasons(entry)])
     if row.average is None:
-        return f"From {entry.source}, {name} says nothing about transfer", row.unranked
+        return f"{name} says nothing about transfer from {entry.source}", row.unranked
     basis = [
         f"source AUROC {number(record.val_image_AUROC)}",
         f"average target AUROC {number(row.average)} {bounds(row.average_interval)}".strip(),
@@ -29,14 +29,13 @@ def claim(row: Transfer) -> tuple[str, str]:
     if row.unranked:
         basis.append(f"unranked: {row.unranked}")
     if row.ratio is None:
-        return f"From {entry.source}, {name} has no transfer ratio", ", ".join(
+        return f"{name} has no transfer ratio from {entry.source}", ", ".join(
             [row.why_not or "undefined", *basis]
         )
     basis.insert(2, f"transfer ratio {number(row.ratio)} {bounds(row.ratio_interval)}".strip())
-    way = f"From {entry.source} to {listed(row.targets)}"
-    kept = f"{way}, {name} keeps {100 * row.ratio:.0f} % of its AUROC"
+    kept = f"{name} keeps {100 * row.ratio:.0f} % of its AUROC"
     skill = "" if row.skill is None else f" and {100 * max(0.0, row.skill):.0f} % of its skill above chance"
-    return f"{kept}{skill}", ", ".join(basis)
+    return f"{kept}{skill} from {entry.source} to {listed(row.targets)}", ", ".join(basis)
 
 
 def overall(rows: Sequence[Transfer]) -> tuple[str, str]:
