@@ -25,7 +25,8 @@ from crossad.trainer.rows import Rows
 
 BLUR_SIGMA = 4.0
 BLUR_SIZE = 2 * int(4.0 * BLUR_SIGMA + 0.5) + 1
-TILE = 1 << 24  # distances held at once: 64 MB
+TILE = {"cpu": 1 << 21, "cuda": 1 << 26}  # distances held at once: 8 MB stay in a CPU's cache
+LANE = 128
 BANK, BACKBONE = "bank", "backbone."
 
 
@@ -34,7 +35,7 @@ class Patchcore(BankDetector):
 
     mean: Tensor
     std: Tensor
-    bank: Tensor
+    search: Tensor  # (K, D + 1): -2y and |y|^2 of each row y of the bank, so that one product compares
 
     def __init__(self, config: PatchcoreConfig, weights_dir: Path | None) -> None:
         """Load the backbone (or draw it from torch's global generator)."""
@@ -61,9 +62,17 @@ class Patchcore(BankDetector):
         mean, std = input_statistics(config.backbone)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
-        self.register_buffer(BANK, torch.empty(0, 0), persistent=False)
+        self.register_buffer("search", torch.empty(0, 1), persistent=False)
         self.blur = GaussianBlur2d(kernel_size=BLUR_SIZE, sigma=BLUR_SIGMA, channels=1)
         self._collected = Rows()
+
+    @property
+    def bank(self) -> Tensor:
+        """The memory bank (K, D), a copy; halving and doubling round nothing."""
+        return -0.5 * self.search[:, :-1]
+
+    def _hold(self, bank: Tensor) -> None:
+        self.search = torch.cat([-2 * bank, bank.pow(2).sum(1, keepdim=True)], 1)
 
     def patches(self, images: Tensor) -> Tensor:
         """Patch features (B, D, h, w) of images (B, C, H, W): stages pooled, resized to the first, joined."""
@@ -111,7 +120,7 @@ class Patchcore(BankDetector):
                 f" {len(self._collected)} patches",
                 hint=f"set it to at least {1 / max(1, len(self._collected)):.2g}",
             )
-        self.bank = self._collected.take(select(self._collected, count, randomness))
+        self._hold(self._collected.take(select(self._collected, count, randomness)))
         self._collected = Rows()
 
     def score(self, images: Tensor) -> Scores:
@@ -129,14 +138,23 @@ class Patchcore(BankDetector):
 
     def _nearest(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Distance (n,) and index (n,) of the bank's row nearest to each query (n, D)."""
-        squares = self.bank.pow(2).sum(1)
+        rows = max(1, TILE[queries.device.type] // len(self.search))
+        tile = queries.new_empty((min(rows, len(queries)), len(self.search)))
         values, indices = [], []
-        for part in torch.split(queries, max(1, TILE // len(self.bank))):
-            # |x|^2 is the same for a query's whole row: its minimum does not need it
-            index = torch.addmm(squares, part, self.bank.T, alpha=-2).argmin(1)
-            values.append(torch.linalg.vector_norm(part - self.bank[index], dim=1))
+        for part in torch.split(queries, rows):
+            index = _first_of_smallest(self._compare(part, tile[: len(part)]))
+            values.append(torch.linalg.vector_norm(part - self._rows(index), dim=1))
             indices.append(index)
         return torch.cat(values), torch.cat(indices)
+
+    def _compare(self, queries: Tensor, out: Tensor | None = None) -> Tensor:
+        """|y|^2 - 2xy (n, K) of queries (n, D) and the bank: |x|^2 changes no minimum of x's own row."""
+        product: Tensor = torch.mm(functional.pad(queries, (0, 1), value=1.0), self.search.T, out=out)
+        return product
+
+    def _rows(self, indices: Tensor) -> Tensor:
+        """Some rows (..., D) of the bank."""
+        return -0.5 * self.search[indices][..., :-1]
 
     def _image_scores(self, nearest: Tensor, where: Tensor, features: Tensor) -> Tensor:
         """Image scores (B,) from patch distances (B, P), their bank rows (B, P), patch features (B, P, D)."""
@@ -145,10 +163,9 @@ class Patchcore(BankDetector):
         images = torch.arange(len(nearest), device=nearest.device)
         strangest = nearest.argmax(1)
         score, row = nearest[images, strangest], where[images, strangest]
-        squares = torch.addmm(self.bank.pow(2).sum(1), self.bank[row], self.bank.T, alpha=-2)
-        neighbours = min(self.config.num_neighbors, len(self.bank))
-        around = squares.topk(neighbours, largest=False, dim=1).indices
-        distances = torch.linalg.vector_norm(features[images, strangest][:, None] - self.bank[around], dim=2)
+        neighbours = min(self.config.num_neighbors, len(self.search))
+        around = self._compare(self._rows(row)).topk(neighbours, largest=False, dim=1).indices
+        distances = torch.linalg.vector_norm(features[images, strangest][:, None] - self._rows(around), dim=2)
         weights = 1 - functional.softmax(distances, dim=1)[:, 0]
         return weights * score
 
@@ -165,7 +182,7 @@ class Patchcore(BankDetector):
         own = {BANK, *self._random_backbone()}
         if own != {*state}:
             raise KeyError(f"tensors that do not match: {sorted(own ^ {*state})[:5]}")
-        self.bank = state[BANK].to(self.mean.device)
+        self._hold(state[BANK].to(self.mean.device))
         backbone = {name.removeprefix(BACKBONE): state[name] for name in own - {BANK}}
         if backbone:
             self.extractor.load_state_dict(backbone)
@@ -174,6 +191,21 @@ class Patchcore(BankDetector):
         if self.backbone is None or not self.backbone.random:
             return {}
         return {f"{BACKBONE}{name}": tensor for name, tensor in self.extractor.state_dict().items()}
+
+
+def _first_of_smallest(tile: Tensor) -> Tensor:
+    """argmin(1) of (n, K) in two steps: on a CPU torch's amin is ten times as fast as its argmin."""
+    width = tile.shape[1]
+    if width < LANE:
+        return tile.argmin(1)
+    whole = width // LANE * LANE
+    best = tile[:, :whole].view(-1, whole // LANE, LANE).amin(2)
+    if whole < width:
+        best = torch.cat([best, tile[:, whole:].amin(1, keepdim=True)], 1)
+    start = (best.argmin(1) * LANE).clamp_max(width - LANE)
+    columns = start[:, None] + torch.arange(LANE, device=tile.device)
+    first: Tensor = start + tile.gather(1, columns).argmin(1)
+    return first
 
 
 def _stages(config: PatchcoreConfig) -> list[int]:
