@@ -29,8 +29,8 @@ c.
    its old value squared and (1 + s)(min p + |x'|^2 + E). A pair with p > h / (1 - s) + E - |x'|^2 has r >
    v.
 
-Sums that are flushed to zero are covered by 8 d 2^-126 in E, and features beyond 1e15, whose squares might
-overflow, are refused. TF32 and other shortened products would break item 3; the trainer turns them off
+Sums that are flushed to zero are covered by 8 d 2^-126 in E, and rows longer than 1e15, whose squares
+might overflow, are refused. TF32 and other shortened products would break item 3; the trainer turns them off
 (device.py).
 
 Cost: at most N K d multiply-adds for K picks, half to two thirds of that in practice, at the speed of
@@ -125,11 +125,6 @@ def k_center_greedy(features: Tensor, count: int, first: int, sizes: Sizes | Non
         raise ValueError(
             f"count {count}, first {first}: allowed 1 to {len(features)}, 0 to {len(features) - 1}"
         )
-    if not float(features.abs().amax()) < LARGEST:
-        raise DataError(
-            "features that are not finite, or too large to compare",
-            hint="look at the training images with 'crossad data check'",
-        )
     sizes = sizes or (CUDA if features.is_cuda else CPU)
     return _Selection(features.contiguous(), count, sizes).run(first)
 
@@ -146,6 +141,11 @@ class _Selection:
             [self._centred(part).double().pow(2).sum(1) for part in torch.split(features, sizes.rows)]
         )
         self.longest = self.squares.max().sqrt()
+        if not float(self.longest) < LARGEST:
+            raise DataError(
+                "features that are not finite, or too large to compare",
+                hint="look at the training images with 'crossad data check'",
+            )
         self.value = torch.full((rows,), torch.inf, device=features.device)
         self.seen = torch.zeros(rows, dtype=torch.int32, device=features.device)
         self.picks = torch.zeros(count, dtype=torch.long, device=features.device)
