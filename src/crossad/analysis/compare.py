@@ -13,7 +13,7 @@ from crossad.analysis.collect import Collection, Entry
 from crossad.analysis.scores import Scores, read_scores
 from crossad.errors import MissingInputError, UsageError
 from crossad.metrics.auroc import Undefined, auroc
-from crossad.metrics.intervals import Difference, delong_paired, holm
+from crossad.metrics.paired import Difference, delong_paired, holm
 
 LEVEL = 0.05  # after Holm's correction over the domains compared
 
