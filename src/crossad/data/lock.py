@@ -1,0 +1,99 @@
+"""`data.lock.json`: which bytes a result was made from, per domain and split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from crossad.data.layout import SPLITS, list_domains, list_images
+from crossad.errors import DataError
+from crossad.files import canonical_json, sha256_file, write_json
+
+NAME = "data.lock.json"
+FORMAT = 1
+
+
+def make_lock(root: Path) -> dict[str, Any]:
+    """Count, bytes and hash of every split: the hash covers relative paths and contents, and the metadata rows."""
+    domains: dict[str, dict[str, Any]] = {}
+    for domain in list_domains(root):
+        metadata = root / domain / "metadata.csv"
+        known = sha256_file(metadata) if metadata.is_file() else None
+        splits: dict[str, Any] = {}
+        for split in SPLITS:
+            if not (root / domain / split).is_dir():
+                continue
+            files = list_images(root, domain, split)
+            with ThreadPoolExecutor() as pool:
+                hashes = list(pool.map(lambda file: sha256_file(file.path), files))
+            digest = hashlib.sha256(f"metadata:{known};".encode())
+            for file, content in zip(files, hashes, strict=True):
+                digest.update(f"{file.relative}:{content};".encode())
+            size = sum(file.path.stat().st_size for file in files)
+            splits[split] = {"images": len(files), "bytes": size, "sha256": digest.hexdigest()}
+        domains[domain] = splits
+    return {"format": FORMAT, "domains": domains}
+
+
+def write_lock(root: Path) -> dict[str, Any]:
+    """Make the lock and write it into the root."""
+    lock = make_lock(root)
+    write_json(root / NAME, lock)
+    return lock
+
+
+def read_lock(root: Path) -> dict[str, Any] | None:
+    """The lock of a root, or None where there is none.
+
+    Raises:
+        DataError: the file is not a lock of this version.
+    """
+    path = root / NAME
+    try:
+        lock = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON: {error}", hint=f"write it anew: crossad data check {root}") from error
+    if not isinstance(lock, dict) or lock.get("format") != FORMAT:
+        raise DataError(f"{path}: not a data lock of format {FORMAT}", hint=f"write it anew: crossad data check {root}")
+    return lock
+
+
+def lock_part(root: Path, parts: Iterable[tuple[str, str]]) -> str | None:
+    """One hash over some (domain, split) parts of the lock; None without a lock.
+
+    A part that the lock does not have counts as absent, so that it gets another hash once it is there.
+    """
+    lock = read_lock(root)
+    if lock is None:
+        return None
+    chosen = {
+        f"{domain}/{split}": lock["domains"].get(domain, {}).get(split, {}).get("sha256") for domain, split in parts
+    }
+    return hashlib.sha256(canonical_json(chosen).encode()).hexdigest()
+
+
+def lock_hash(root: Path) -> str | None:
+    """One hash over the whole lock; None without a lock."""
+    lock = read_lock(root)
+    return None if lock is None else hashlib.sha256(canonical_json(lock).encode()).hexdigest()
+
+
+def changes(root: Path) -> list[str]:
+    """How the images differ from the lock, as sentences; empty where they do not or where there is no lock."""
+    lock = read_lock(root)
+    if lock is None:
+        return []
+    now, found = make_lock(root), []
+    for domain in sorted({*lock["domains"], *now["domains"]}):
+        for split in SPLITS:
+            old, new = lock["domains"].get(domain, {}).get(split), now["domains"].get(domain, {}).get(split)
+            if old != new:
+                counts = f"{old['images'] if old else 'no'} images then, {new['images'] if new else 'none'} now"
+                found.append(f"{domain}/{split} is not what the lock says ({counts})")
+    return found
