@@ -54,9 +54,7 @@ def test_known_weights_are_timms_and_those_that_conditions_may_name():
         known = timm.get_pretrained_cfg(name)
         assert asset.repository == known.hf_hub_id
         assert set(asset.models) == {
-            model
-            for model, names in (("patchcore", {*BACKBONES}), ("dinomaly", {*ENCODERS.values()}))
-            if name in names
+            model for model, names in (("patchcore", {*BACKBONES}), ("dinomaly", {*ENCODERS.values()})) if name in names
         }
 
 
@@ -106,9 +104,7 @@ def test_a_weights_folder_comes_first(tmp_path, monkeypatch, inside):
     assert load_pretrained(RESNET, None)[1].sha256 == state_hash(small_state(1))
 
 
-@pytest.mark.parametrize(
-    ("variable", "home"), [("HF_HOME", "hf"), ("XDG_CACHE_HOME", "x"), ("HF_HUB_CACHE", "hf/hub")]
-)
+@pytest.mark.parametrize(("variable", "home"), [("HF_HOME", "hf"), ("XDG_CACHE_HOME", "x"), ("HF_HUB_CACHE", "hf/hub")])
 def test_the_hubs_cache_is_found_where_its_client_keeps_it(tmp_path, monkeypatch, variable, home):
     monkeypatch.setenv(variable, str(tmp_path / home))
     path = hub_file(tmp_path / {"x": "x/huggingface", "hf/hub": "hf"}.get(home, home))

@@ -75,9 +75,7 @@ def corners(draw):
 
 def far_from_origin(draw):
     """Distances that |x|^2 - 2xy + |y|^2 cannot resolve in float32: the margin has to."""
-    return 1e-3 * power_law(draw) + 100 * torch.rand(WIDTH, generator=draw) * (
-        torch.arange(ROWS)[:, None] % 2
-    )
+    return 1e-3 * power_law(draw) + 100 * torch.rand(WIDTH, generator=draw) * (torch.arange(ROWS)[:, None] % 2)
 
 
 def near_duplicates(draw):
@@ -166,9 +164,7 @@ def test_projection_keeps_distances_and_is_left_out_where_it_would_lengthen_rows
     matrix = projection(components, width, np.random.default_rng(0))
     assert math.isclose(float((matrix != 0).float().mean()), width**-0.5, rel_tol=0.05)
     features = torch.randn(count, width, generator=torch.Generator().manual_seed(1))
-    ratio = distances((features @ matrix.T)[1:], (features @ matrix.T)[:1]) / distances(
-        features[1:], features[:1]
-    )
+    ratio = distances((features @ matrix.T)[1:], (features @ matrix.T)[:1]) / distances(features[1:], features[:1])
     assert 1 - 0.9 < float(ratio.min()) < float(ratio.mean()) < float(ratio.max()) < 1 + 0.9
     assert math.isclose(float(ratio.mean()), 1, rel_tol=0.05)
     short = features[:, :50].contiguous()

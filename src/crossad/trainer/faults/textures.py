@@ -69,9 +69,7 @@ def folder(path: Path) -> Textures:
     return draw
 
 
-def add_textures(
-    images: Tensor, randomness: Randomness, draw: Textures, *, probability: float = 0.5
-) -> Faulted:
+def add_textures(images: Tensor, randomness: Randomness, draw: Textures, *, probability: float = 0.5) -> Faulted:
     """Blend a texture into some images of a batch (B, C, H, W); returns new tensors.
 
     A texture spans the range of intensities that the batch has in each channel. The mask is where pixels
