@@ -76,9 +76,7 @@ def silent() -> Silent:
 def job(tmp_path: Path) -> Callable[..., Job]:
     def make(names: Sequence[str], devices: Sequence[str] = ("cpu",), **plan: object) -> Job:
         slots = tuple(Slot(device, lane) for lane, device in enumerate(devices))
-        return Job(
-            make_plan(names, **plan), tmp_path / "results", tmp_path / "data", slots, grace_seconds=2.0
-        )  # type: ignore[arg-type]
+        return Job(make_plan(names, **plan), tmp_path / "results", tmp_path / "data", slots, grace_seconds=2.0)  # type: ignore[arg-type]
 
     return make
 

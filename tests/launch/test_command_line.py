@@ -35,9 +35,7 @@ class Place:
 
     def suite(self, *names: str, file: str = "suite.json", **config: Any) -> None:
         base = {"model_type": "patchcore", "source_domain": "domain_A", "target_domains": "auto"}
-        conditions = [
-            {"name": name, "config": {**base, "seed": number, **config}} for number, name in enumerate(names)
-        ]
+        conditions = [{"name": name, "config": {**base, "seed": number, **config}} for number, name in enumerate(names)]
         (self.root / file).write_text(json.dumps({"experiment_conditions": conditions}))
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -148,9 +146,7 @@ def test_a_fresh_run_repeats_the_work_under_a_name_and_keys_of_its_own(place: Pl
 def test_an_overridden_run_is_other_work_and_says_so_in_its_plan(place: Place) -> None:
     place.suite("ok-1")
     place.type(*RUN, "--run", "full")
-    code, _, err = place.type(
-        *RUN, "--run", "small", "--set", "seed=7", "num_neighbors=3", "--limit-images", "4"
-    )
+    code, _, err = place.type(*RUN, "--run", "small", "--set", "seed=7", "num_neighbors=3", "--limit-images", "4")
     assert code == 0, err
     plan = json.loads((place.results / "small/plan.json").read_text())
     assert plan["conditions"][0]["overrides"] == {"seed": 7, "num_neighbors": 3, "limit_images": 4}

@@ -70,9 +70,7 @@ def test_a_trainer_does_not_outlive_its_runner(tmp_path: Path, how: signal.Signa
         f"child = Child({SLEEPER!r}, os.environ, pathlib.Path(sys.argv[1]));"
         "print(child.mark.pid, flush=True); time.sleep(60)"
     )
-    runner = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True
-    )
+    runner = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True)
     assert runner.stdout is not None
     trainer = mark(int(runner.stdout.readline()))
     assert trainer.alive

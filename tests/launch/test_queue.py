@@ -11,9 +11,7 @@ from crossad.results.plan import PlanEntry
 
 def entries(*trainings: str) -> list[PlanEntry]:
     return [
-        PlanEntry(
-            experiment_id=index, name=f"n{index}", config={}, condition_id=f"c{index}", training_key=key
-        )
+        PlanEntry(experiment_id=index, name=f"n{index}", config={}, condition_id=f"c{index}", training_key=key)
         for index, key in enumerate(trainings)
     ]
 
@@ -82,11 +80,7 @@ def test_after_a_stop_nothing_starts_and_a_crash_is_our_doing() -> None:
 
 
 @given(
-    st.lists(
-        st.tuples(
-            st.sampled_from("abc"), st.lists(st.sampled_from([0, 1, 66, 75, 137]), min_size=3, max_size=3)
-        )
-    ),
+    st.lists(st.tuples(st.sampled_from("abc"), st.lists(st.sampled_from([0, 1, 66, 75, 137]), min_size=3, max_size=3))),
     st.integers(1, 4),
     st.randoms(use_true_random=False),
 )

@@ -24,9 +24,7 @@ def test_a_failed_condition_neither_blocks_nor_fakes_the_others(job: Make, run: 
     assert not list((mine.results / ".crossad/commits").glob("*exit65*"))
 
 
-def test_a_deterministic_failure_is_not_tried_again_and_keeps_reason_and_hint(
-    job: Make, run: Go, silent: Any
-) -> None:
+def test_a_deterministic_failure_is_not_tried_again_and_keeps_reason_and_hint(job: Make, run: Go, silent: Any) -> None:
     mine = job(["exit70-a"])
     assert run(mine).exit_code == 1
     assert [word for word, *_ in trace(mine)] == ["begin", "end"]
@@ -45,9 +43,7 @@ def test_a_crash_is_tried_again_and_each_reason_is_kept(job: Make, run: Go) -> N
     assert "a wire is loose" in json.loads(failures[0].read_text())["error"]["message"]
 
 
-def test_a_trainer_that_is_killed_is_said_to_be_out_of_memory_most_likely(
-    job: Make, run: Go, silent: Any
-) -> None:
+def test_a_trainer_that_is_killed_is_said_to_be_out_of_memory_most_likely(job: Make, run: Go, silent: Any) -> None:
     assert run(job(["kill9-a"])).failed == ("kill9-a",)
     assert any("ran out of memory" in line for line in silent.lines)
 
@@ -57,16 +53,14 @@ def test_success_without_a_commit_is_no_success(job: Make, run: Go, silent: Any)
     assert any("left no commit" in line for line in silent.lines)
 
 
-def test_a_partial_condition_is_named_so_and_says_which_target_is_missing(
-    job: Make, run: Go, silent: Any
-) -> None:
+def test_a_partial_condition_is_named_so_and_says_which_target_is_missing(job: Make, run: Go, silent: Any) -> None:
     summary = run(job(["partial-a"]))
     assert (summary.partial, summary.exit_code) == (("partial-a",), 3)
     assert any("target domain_C: no images" in line for line in silent.lines)
 
 
 def test_two_devices_work_at_once_and_a_freed_one_takes_the_next(job: Make, run: Go) -> None:
-    mine = job([f"ok-{number}" for number in range(5)], devices=("0", "1"))
+    mine = job(["meet-0", "meet-1", "ok-2", "ok-3", "ok-4"], devices=("0", "1"))
     assert run(mine).exit_code == 0
     running: set[str] = set()
     most = 0

@@ -11,9 +11,7 @@ from crossad.results.progress import Progress
 
 
 def progress(eta: float | None, spent: float = 10.0) -> Progress:
-    return Progress(
-        phase="fitting", done=3, total=9, unit="step", started=0, updated=spent, eta_seconds=eta, pid=1
-    )
+    return Progress(phase="fitting", done=3, total=9, unit="step", started=0, updated=spent, eta_seconds=eta, pid=1)
 
 
 def rows(count: int) -> tuple[Row, ...]:

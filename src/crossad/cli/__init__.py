@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import click
 
-from crossad import __version__
 from crossad.errors import CrossadError
+from crossad.version import __version__
 
 # verb -> one line of help; the code of verb "x" is `command` in crossad/cli/x.py (a test holds both to the same words)
 VERBS = {
@@ -66,7 +66,7 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="crossad")
 def cli() -> None:
-    """Train on one domain, test on many: anomaly-detection transfer experiments from one JSON file.
+    r"""Train on one domain, test on many: anomaly-detection transfer experiments from one JSON file.
 
     \b
     crossad synth data/hdmap                       four synthetic domains to try it on

@@ -44,6 +44,4 @@ def command(words: tuple[str, ...], grace: float, results: Path) -> None:
     if not cancelled:
         click.echo(f"nothing to cancel in run {plan.run}: all of it is over")
     else:
-        click.echo(
-            f"{stopped} trainer(s) stopped; next: crossad retry {plan.run} NAME takes it up again", err=True
-        )
+        click.echo(f"{stopped} trainer(s) stopped; next: crossad retry {plan.run} NAME takes it up again", err=True)

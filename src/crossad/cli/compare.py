@@ -51,9 +51,7 @@ def _print(comparison: Comparison) -> None:
     from crossad.analysis.wording import model_name, number
 
     for letter, entry in (("A", comparison.first), ("B", comparison.second)):
-        click.echo(
-            f"{letter}: {model_name(entry.model)}, {entry.name} (run {entry.run}, source {entry.source})"
-        )
+        click.echo(f"{letter}: {model_name(entry.model)}, {entry.name} (run {entry.run}, source {entry.source})")
     width = max(len(pair.domain) for pair in comparison.pairs)
     click.echo(f"\n{'domain':{width}}  images  AUROC A  AUROC B")
     for pair in comparison.pairs:

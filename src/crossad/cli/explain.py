@@ -25,12 +25,13 @@ crossad explain night1 domainA_draem
 def command(words: tuple[str, ...], results: Path, as_json: bool) -> None:
     """Look and say why."""
     from crossad.launch.control import choose, split_words
+    from crossad.launch.prepare import current_locks
     from crossad.launch.standing import Observer
 
     with bad_input():
         plan, names = split_words(results, words)
         wanted = {entry.experiment_id for entry in choose(plan, names)}
-        found = [row for row in Observer(results, plan).all() if row.experiment_id in wanted]
+        found = [row for row in Observer(results, plan, current_locks(plan)).all() if row.experiment_id in wanted]
     rows = found if names else [row for row in found if row.state != "done"]
     if as_json:
         keys = ("experiment_id", "name", "state", "reason", "next_step")

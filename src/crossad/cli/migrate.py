@@ -27,12 +27,8 @@ Exit code 3: converted, but something is left for you to correct.
 
 @click.command(help=_HELP)
 @click.argument("old", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", "new", type=click.Path(path_type=Path), help="The new file; absent: print it."
-)
-@click.option(
-    "--targets", default="auto", show_default=True, help='Target domains with commas between, or "auto".'
-)
+@click.option("-o", "--output", "new", type=click.Path(path_type=Path), help="The new file; absent: print it.")
+@click.option("--targets", default="auto", show_default=True, help='Target domains with commas between, or "auto".')
 @click.option("--json", "as_json", is_flag=True, help="Print the changes as JSON instead of the suite.")
 @click.pass_context
 def command(ctx: click.Context, old: Path, new: Path | None, targets: str, as_json: bool) -> None:
@@ -47,9 +43,7 @@ def command(ctx: click.Context, old: Path, new: Path | None, targets: str, as_js
     for change in result.changes:
         click.echo(change, err=True)
     if as_json:
-        click.echo(
-            json.dumps({"changes": result.changes, "output": str(new) if new else None}, ensure_ascii=False)
-        )
+        click.echo(json.dumps({"changes": result.changes, "output": str(new) if new else None}, ensure_ascii=False))
     try:
         parse_suite(str(new or "result"), text.encode())
     except SuiteError as error:

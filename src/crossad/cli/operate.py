@@ -41,9 +41,7 @@ class Machine:
 
 
 _MACHINE = (
-    click.option(
-        "--gpus", default="auto", show_default=True, help="0,1 or cpu or auto (all GPUs, else the CPU)."
-    ),
+    click.option("--gpus", default="auto", show_default=True, help="0,1 or cpu or auto (all GPUs, else the CPU)."),
     click.option(
         "--jobs",
         type=click.IntRange(min=1),
@@ -80,9 +78,7 @@ def words_argument(metavar: str) -> Decorator:
     return click.argument("words", nargs=-1, metavar=metavar, shell_complete=complete_words)
 
 
-def complete_words(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def complete_words(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of runs, newest first, or of the conditions of the run already typed."""
     from crossad.launch.control import split_words
     from crossad.results.plan import load_plans
@@ -90,14 +86,10 @@ def complete_words(
     results = Path(context.params.get("results") or "results")
     plans = load_plans(results)
     typed = context.params.get("words") or ()
-    items = (
-        [] if typed else [CompletionItem(plan.run, help=f"run of {plan.suite}") for plan in reversed(plans)]
-    )
+    items = [] if typed else [CompletionItem(plan.run, help=f"run of {plan.suite}") for plan in reversed(plans)]
     if plans:
         plan = split_words(results, typed[:1])[0]
-        items += [
-            CompletionItem(entry.name, help=f"experiment {entry.experiment_id}") for entry in plan.conditions
-        ]
+        items += [CompletionItem(entry.name, help=f"experiment {entry.experiment_id}") for entry in plan.conditions]
     return [item for item in items if str(item.value).startswith(incomplete)]
 
 

@@ -48,12 +48,8 @@ done     finished, will be reused      stale    done, but with other data: will 
     show_default=True,
     help="Where runs live.",
 )
-@click.option(
-    "--set", "pairs", multiple=True, metavar="KEY=VALUE...", help="Override keys, as crossad run would."
-)
-@click.option(
-    "--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would."
-)
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE...", help="Override keys, as crossad run would.")
+@click.option("--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would.")
 @click.option("--json", "as_json", is_flag=True, help="Facts for machines.")
 def command(
     words: tuple[str, ...],
@@ -100,9 +96,7 @@ def _domains(conditions: Sequence[Condition], data: Path | None) -> tuple[str, .
     if not needs_domains(conditions):
         return ()
     if data is None:
-        raise UsageError(
-            'target_domains "auto" means all other domains of the data', hint="add --data FOLDER"
-        )
+        raise UsageError('target_domains "auto" means all other domains of the data', hint="add --data FOLDER")
     from crossad.data.layout import list_domains
 
     return list_domains(data)

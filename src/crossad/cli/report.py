@@ -35,9 +35,7 @@ EMPHASISED = ("Average target AUROC", "Transfer ratio")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @results_option
 @click.option("--all-models", is_flag=True, help="All runs of the folder.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: RUN/report]"
-)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: RUN/report]")
 @json_option
 def command(runs: tuple[str, ...], results: Path, all_models: bool, out: Path | None, as_json: bool) -> None:
     """Collect, write, tell."""
@@ -60,9 +58,7 @@ def command(runs: tuple[str, ...], results: Path, all_models: bool, out: Path | 
     if collection.complete:
         click.echo("next: crossad compare A B", err=True)
         return
-    click.echo(
-        f"partial: not everything is done, see {page}; next: crossad status {collection.runs[-1]}", err=True
-    )
+    click.echo(f"partial: not everything is done, see {page}; next: crossad status {collection.runs[-1]}", err=True)
     raise SystemExit(3)
 
 

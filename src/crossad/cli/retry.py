@@ -22,12 +22,8 @@ What went wrong before stays on record; finished trainings and evaluations are r
 
 @click.command(help=_HELP)
 @words_argument("[RUN] [CONDITION]...")
-@click.option(
-    "--failed", is_flag=True, help="All (or the named) conditions that failed; cancelled ones stay so."
-)
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder with the domains.  [default: the run's]"
-)
+@click.option("--failed", is_flag=True, help="All (or the named) conditions that failed; cancelled ones stay so.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder with the domains.  [default: the run's]")
 @results_option
 @machine_options
 @click.option("--no-report", is_flag=True, help="Leave the report for later.")

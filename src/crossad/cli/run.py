@@ -44,9 +44,7 @@ The same command later does only what is missing. Exit codes: 0 all done, 3 some
     metavar="KEY=VALUE...",
     help="Override keys: other work than the full one.",
 )
-@click.option(
-    "--limit-images", type=click.IntRange(min=1), help="At most so many images per domain, split and label."
-)
+@click.option("--limit-images", type=click.IntRange(min=1), help="At most so many images per domain, split and label.")
 @click.option("--fresh", is_flag=True, help="Repeat finished work, as a new run.")
 @click.option("--retry", is_flag=True, help="Also what failed for good or was cancelled.")
 @click.option("--no-report", is_flag=True, help="Leave the report for later.")
@@ -83,7 +81,5 @@ def _split(words: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
 
     files = [word for word in words if "=" not in word or Path(word).exists()]
     if len(files) != 1:
-        raise UsageError(
-            f"got {len(files)} suite files, allowed: one", hint="crossad run FILE --set KEY=VALUE ..."
-        )
+        raise UsageError(f"got {len(files)} suite files, allowed: one", hint="crossad run FILE --set KEY=VALUE ...")
     return Path(files[0]), tuple(word for word in words if word != files[0])

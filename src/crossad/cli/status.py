@@ -27,6 +27,7 @@ done       committed                        waiting      for a device, or for a 
 partial    some targets are missing         interrupted  stopped from outside, progress saved
 failed     for good; see 'crossad explain'  lost         its process ended without a record
 cancelled  by 'crossad cancel'              pending      not started, and nobody works on the run
+stale      done, but with other data
 """
 
 
@@ -37,12 +38,13 @@ cancelled  by 'crossad cancel'              pending      not started, and nobody
 def command(words: tuple[str, ...], results: Path, as_json: bool) -> None:
     """Look and tell."""
     from crossad.launch.control import choose, split_words
+    from crossad.launch.prepare import current_locks
     from crossad.launch.standing import Observer, counts
 
     with bad_input():
         plan, names = split_words(results, words)
         wanted = {entry.experiment_id for entry in choose(plan, names)}
-        observer = Observer(results, plan)
+        observer = Observer(results, plan, current_locks(plan))
         rows = [row for row in observer.all() if row.experiment_id in wanted]
     holder = observer.state.holder()
     if as_json:

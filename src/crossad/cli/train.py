@@ -16,19 +16,68 @@ import click
     crossad train --config conditions/smoke.json --experiment-id patchcore --gpu-id cpu --data data/hdmap
     """
 )
-@click.option("--config", "config_file", required=True, type=click.Path(path_type=Path), help="Suite file or a run's plan.json.")
+@click.option(
+    "--config",
+    "config_file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Suite file or a run's plan.json.",
+)
 @click.option("--experiment-id", required=True, help="Number or name of the condition.")
 @click.option("--gpu-id", default="0", show_default=True, help="CUDA device, or cpu.")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder with the domains.  [default: data]")
-@click.option("--results-dir", "--store", "results", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where runs live.")
+@click.option(
+    "--results-dir",
+    "--store",
+    "results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Where runs live.",
+)
 @click.option("--run", "run_name", default=None, help="Name of the run.  [default: a timestamp]")
-@click.option("--weights", "weights_dir", type=click.Path(path_type=Path), default=None, help="Folder with pretrained weights.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the config (other work than the full one).")
-@click.option("--limit-images", type=click.IntRange(min=1), default=None, help="At most so many images per domain, split and label.")
-@click.option("--precision", type=click.Choice(["32-true", "bf16-mixed"]), default="32-true", show_default=True, help="Arithmetic of the networks.")
-@click.option("--checkpoint-seconds", type=click.FloatRange(min=0), default=120.0, show_default=True, help="Save resumable state this often.")
-@click.option("--grace-seconds", type=click.FloatRange(min=1), default=25.0, show_default=True, help="After SIGTERM: longest wait for a safe point.")
-def command(config_file: Path, experiment_id: str, results: Path, run_name: str | None, **options: Any) -> None:
+@click.option(
+    "--weights",
+    "weights_dir",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder with pretrained weights.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key of the config (other work than the full one).",
+)
+@click.option(
+    "--limit-images",
+    type=click.IntRange(min=1),
+    default=None,
+    help="At most so many images per domain, split and label.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["32-true", "bf16-mixed"]),
+    default="32-true",
+    show_default=True,
+    help="Arithmetic of the networks.",
+)
+@click.option(
+    "--checkpoint-seconds",
+    type=click.FloatRange(min=0),
+    default=120.0,
+    show_default=True,
+    help="Save resumable state this often.",
+)
+@click.option(
+    "--grace-seconds",
+    type=click.FloatRange(min=1),
+    default=25.0,
+    show_default=True,
+    help="After SIGTERM: longest wait for a safe point.",
+)
+def command(config_file: Path, experiment_id: str, results: Path, run_name: str | None, **options: Any) -> None:  # noqa: ANN401 - declared above, checked by click and Task
     """Load one condition, run it, say where its record is."""
     import os
 

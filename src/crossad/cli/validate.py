@@ -28,12 +28,8 @@ Exit code 0: all files are good; 2: some are not.
 
 @click.command(help=_HELP)
 @click.argument("words", nargs=-1, required=True, metavar="FILE...", type=click.Path())
-@click.option(
-    "--set", "pairs", multiple=True, metavar="KEY=VALUE...", help="Override keys, as crossad run would."
-)
-@click.option(
-    "--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would."
-)
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE...", help="Override keys, as crossad run would.")
+@click.option("--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would.")
 @click.option("--data", type=click.Path(path_type=Path), help="Also check that the named domains are there.")
 @click.option("--json", "as_json", is_flag=True, help="Facts for machines.")
 @click.pass_context
@@ -57,9 +53,7 @@ def command(
     if as_json:
         click.echo(json.dumps(results, indent=2))
     if bad:
-        click.echo(
-            f"next: correct {'the file' if bad == 1 else f'{bad} files'}, then validate again", err=True
-        )
+        click.echo(f"next: correct {'the file' if bad == 1 else f'{bad} files'}, then validate again", err=True)
         ctx.exit(2)
     click.echo(f"next: crossad plan {files[0]}", err=True)
 

@@ -7,9 +7,7 @@ from pathlib import Path
 from crossad.errors import UsageError
 
 
-def split_words(
-    words: tuple[str, ...], *, verb: str, many: bool = False
-) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+def split_words(words: tuple[str, ...], *, verb: str, many: bool = False) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """The suite files and the KEY=VALUE pairs among some words.
 
     Raises:

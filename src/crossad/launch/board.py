@@ -67,9 +67,7 @@ def _row(task: Task, queue: Queue, paths: RunPaths) -> Row:
     running = task.state == "running"
     seen = read_progress(paths.condition(name).progress) if running or task.state == "done" else None
     first = queue.waits_for(task)
-    note = (
-        f"shares a training with {first.entry.name}" if first else (task.reasons[-1] if task.reasons else "")
-    )
+    note = f"shares a training with {first.entry.name}" if first else (task.reasons[-1] if task.reasons else "")
     return Row(
         name=name,
         state=task.state,

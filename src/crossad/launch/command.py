@@ -27,9 +27,7 @@ class Job:
     data: Path
     slots: tuple[Slot, ...]
     weights: Path | None = None
-    data_locks: Mapping[str, str | None] = field(
-        default_factory=dict
-    )  # condition id -> hash of the data it reads
+    data_locks: Mapping[str, str | None] = field(default_factory=dict)  # condition id -> hash of the data it reads
     grace_seconds: float = 30.0  # from SIGTERM to SIGKILL; a trainer ends by itself in 25
 
     @property

@@ -71,16 +71,12 @@ def _names(plan: Plan) -> dict[str, PlanEntry]:
     return by_id | {entry.name: entry for entry in plan.conditions}
 
 
-def closed(
-    results: Path, plan: Plan, entries: Sequence[PlanEntry], kinds: Sequence[str]
-) -> tuple[PlanEntry, ...]:
+def closed(results: Path, plan: Plan, entries: Sequence[PlanEntry], kinds: Sequence[str]) -> tuple[PlanEntry, ...]:
     """Those of the entries whose verdict is one of `kinds` ("failed", "cancelled")."""
     state = RunState(results, plan.run)
     verdicts = {entry.experiment_id: state.verdict(entry.condition_id) for entry in entries}
     return tuple(
-        entry
-        for entry in entries
-        if (found := verdicts[entry.experiment_id]) is not None and found.kind in kinds
+        entry for entry in entries if (found := verdicts[entry.experiment_id]) is not None and found.kind in kinds
     )
 
 
@@ -114,9 +110,7 @@ def stop_trainers(results: Path, plan: Plan, entries: Sequence[PlanEntry], grace
     for entry in entries:
         noted = state.trainer(entry.condition_id)
         by_hand = trainer_by_hand(RunPaths(results, plan.run).condition(entry.name))
-        marks += [
-            found for found in (noted.mark if noted else None, by_hand) if found is not None and found.alive
-        ]
+        marks += [found for found in (noted.mark if noted else None, by_hand) if found is not None and found.alive]
     alive = set(marks)
     deadline = time.monotonic() + grace_seconds
     while state.holder() is not None and any(one.alive for one in alive) and time.monotonic() < deadline:

@@ -50,9 +50,7 @@ def failure_of(record: Record | None, exit_code: int, output: Path) -> Failure:
             if result.error is not None:
                 return result.error.model_copy(update={"message": f"target {domain}: {result.error.message}"})
     if exit_code == InterruptedRun.exit_code:
-        return Failure(
-            kind="interrupted", message="stopped from outside; progress is saved", exit_code=exit_code
-        )
+        return Failure(kind="interrupted", message="stopped from outside; progress is saved", exit_code=exit_code)
     words = last_words(output)
     said = f": {words}" if words else ""
     if exit_code == 128 + signal.SIGKILL:
@@ -64,9 +62,7 @@ def failure_of(record: Record | None, exit_code: int, output: Path) -> Failure:
         )
     if exit_code > 128:
         name = _signal_name(exit_code - 128)
-        return Failure(
-            kind="crash", message=f"died of {name}{said}", hint=f"see {output}", exit_code=exit_code
-        )
+        return Failure(kind="crash", message=f"died of {name}{said}", hint=f"see {output}", exit_code=exit_code)
     what = _NAMES.get(exit_code, "crash")
     return Failure(
         kind=what, message=f"{what} (exit code {exit_code}){said}", hint=f"see {output}", exit_code=exit_code

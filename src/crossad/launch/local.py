@@ -17,9 +17,7 @@ from crossad.launch.summary import Summary
 __all__ = ["RunRequest", "run_suite"]
 
 
-def run_suite(
-    request: RunRequest, *, show: Screen | None = None, command: CommandBuilder = trainer_command
-) -> Summary:
+def run_suite(request: RunRequest, *, show: Screen | None = None, command: CommandBuilder = trainer_command) -> Summary:
     """Plan, pin and work on a suite until nothing is left; the same call later does only what is missing.
 
     Args:

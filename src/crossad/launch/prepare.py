@@ -63,9 +63,7 @@ def prepare(request: RunRequest) -> tuple[Job, tuple[PlanEntry, ...]]:
     run, repeat = _place(suite.name, entries, request)
     entries = tuple(entry.repeated(repeat) for entry in entries)
     if slug(run) != run:
-        raise UsageError(
-            f"--run: got {run!r}, allowed: letters, digits and _ . + -", hint=f"--run {slug(run)}"
-        )
+        raise UsageError(f"--run: got {run!r}, allowed: letters, digits and _ . + -", hint=f"--run {slug(run)}")
     plan = Plan(
         run=run,
         repeat=repeat,
@@ -109,9 +107,13 @@ def _entries(chosen: Sequence[Condition], data: Path) -> tuple[PlanEntry, ...]:
 
 def data_locks(entries: Sequence[PlanEntry], data: Path) -> dict[str, str | None]:
     """Per condition id the hash of the data that the condition reads; None where the root has no lock."""
-    return {
-        entry.condition_id: lock_part(data, condition_parts(parse_config(entry.config))) for entry in entries
-    }
+    return {entry.condition_id: lock_part(data, condition_parts(parse_config(entry.config))) for entry in entries}
+
+
+def current_locks(plan: Plan) -> dict[str, str | None]:
+    """The data locks of a plan's conditions; empty where its data are out of reach."""
+    data = Path(plan.data)
+    return data_locks(plan.conditions, data) if data.is_dir() else {}
 
 
 def _missing(condition: Condition, domains: Sequence[str]) -> Iterator[str]:

@@ -99,9 +99,7 @@ class Child:
         if self._process.returncode is None:
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 return None
-            signal_group(
-                pid, signal.SIGKILL
-            )  # before reaping: until then nobody else can own this group number
+            signal_group(pid, signal.SIGKILL)  # before reaping: until then nobody else can own this group number
         code = self._process.wait()
         return 128 - code if code < 0 else code
 

@@ -39,9 +39,7 @@ class Task:
 class Queue:
     """Conditions on slots."""
 
-    def __init__(
-        self, entries: Sequence[PlanEntry], slots: Sequence[Slot], retries: int = CRASH_RETRIES
-    ) -> None:
+    def __init__(self, entries: Sequence[PlanEntry], slots: Sequence[Slot], retries: int = CRASH_RETRIES) -> None:
         """Take the conditions in their order and the slots that they may use."""
         self.tasks = [Task(entry) for entry in entries]
         self._line = list(self.tasks)  # waiting tasks, next first

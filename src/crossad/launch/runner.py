@@ -95,9 +95,7 @@ class Runner:
         for task in self.queue.tasks:
             trainer = self.state.trainer(task.entry.condition_id)
             if trainer is not None and trainer.exit_code is None and trainer.mark.alive:
-                self.journal.fact(
-                    task.entry.name, f"ending process {trainer.mark.pid}: it outlived its runner"
-                )
+                self.journal.fact(task.entry.name, f"ending process {trainer.mark.pid}: it outlived its runner")
                 trainer.mark.terminate(self.job.grace_seconds)
 
     def _settle_known(self, task: Task) -> None:
@@ -123,6 +121,7 @@ class Runner:
         condition = self.job.paths.condition(entry.name)
         if condition.root.is_symlink():
             condition.root.unlink()  # a link to another run's work; this attempt gets a folder of its own
+        condition.progress.unlink(missing_ok=True)  # an earlier attempt's says nothing about this one
         self.journal.watch(condition)
         output = self.state.output(entry.name)
         began, since = time.monotonic(), time.time()

@@ -118,9 +118,7 @@ def table(board: Board, height: int) -> Table:
     chosen = sorted(board.rows, key=lambda row: _ORDER.index(row.state))[:room]
     rows = [row for row in board.rows if row in chosen]
     hidden = len(board.rows) - len(rows)
-    caption = f"{board.counts}; ETA {clock(board.eta_seconds)}" + (
-        f"; {hidden} more not shown" if hidden else ""
-    )
+    caption = f"{board.counts}; ETA {clock(board.eta_seconds)}" + (f"; {hidden} more not shown" if hidden else "")
     drawn = Table(caption=caption, caption_justify="left", box=None, pad_edge=False, expand=True)
     for title, ratio in (
         ("condition", 4),

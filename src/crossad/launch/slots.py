@@ -41,9 +41,7 @@ def count_gpus(environment: Mapping[str, str], devices: Path = Path("/dev")) -> 
     if nodes or smi is None:
         return nodes
     try:
-        listed = subprocess.run(
-            [smi, "-L"], capture_output=True, text=True, timeout=_SMI_SECONDS, check=False
-        )
+        listed = subprocess.run([smi, "-L"], capture_output=True, text=True, timeout=_SMI_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return 0
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
@@ -78,9 +76,7 @@ def _numbers(gpus: str, gpu_count: int) -> list[str]:
         raise UsageError(f"--gpus: got {gpus!r}, allowed: GPU numbers such as 0,1, or cpu, or auto")
     numbers = [int(part) for part in parts]
     if len(set(numbers)) < len(numbers):
-        raise UsageError(
-            f"--gpus: got a GPU twice: {gpus}", hint="for several trainers on one GPU say --jobs 2"
-        )
+        raise UsageError(f"--gpus: got a GPU twice: {gpus}", hint="for several trainers on one GPU say --jobs 2")
     if missing := [str(number) for number in numbers if number >= gpu_count]:
         found = ", ".join(map(str, range(gpu_count))) or "none"
         raise UsageError(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import fcntl
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from crossad.launch.ending import newest_record
 from crossad.launch.process import Mark, mark
@@ -20,7 +20,7 @@ from crossad.results.plan import Plan, PlanEntry
 from crossad.results.progress import Progress, read_progress
 
 StandingState = Literal[
-    "done", "partial", "failed", "cancelled", "interrupted", "lost", "running", "waiting", "pending"
+    "done", "stale", "partial", "failed", "cancelled", "interrupted", "lost", "running", "waiting", "pending"
 ]
 INTERRUPTED = 75
 
@@ -51,9 +51,16 @@ class Standing:
 class Observer:
     """Looks at one run."""
 
-    def __init__(self, results: Path, plan: Plan) -> None:
-        """Take the run's newest plan; every look reads the other files afresh."""
+    def __init__(self, results: Path, plan: Plan, locks: Mapping[str, str | None] | None = None) -> None:
+        """Take the run's newest plan; every look reads the other files afresh.
+
+        Args:
+            results: the results folder.
+            plan: the run's newest plan.
+            locks: per condition id the hash of its data now; work done with other data is stale.
+        """
         self.plan = plan
+        self.locks = locks or {}
         self.paths = RunPaths(results, plan.run)
         self.state = RunState(results, plan.run)
         self.ledger = Ledger(results)
@@ -63,10 +70,7 @@ class Observer:
         held = self.state.holder() is not None
         seen = {entry.condition_id: self._trainer(entry) for entry in self.plan.conditions}
         busy = [entry for entry in self.plan.conditions if _alive(seen[entry.condition_id])]
-        return [
-            self._one(entry, seen[entry.condition_id], busy if held else None)
-            for entry in self.plan.conditions
-        ]
+        return [self._one(entry, seen[entry.condition_id], busy if held else None) for entry in self.plan.conditions]
 
     def _trainer(self, entry: PlanEntry) -> Trainer | None:
         """The newest trainer: the queue's, or one that somebody started by hand."""
@@ -86,10 +90,10 @@ class Observer:
         verdict = self.state.verdict(entry.condition_id)
         running = _alive(trainer)
         state: StandingState
-        if commit is not None:
-            state, reason, step = "done", f"committed in run {commit['run']}", ""
-        elif running:
+        if running:
             state, reason, step = self._running(entry, trainer, seen)
+        elif commit is not None:
+            state, reason, step = self._committed(entry, commit)
         elif verdict is not None:
             state, reason, step = self._closed(entry, verdict)
         elif busy is not None:
@@ -109,6 +113,12 @@ class Observer:
             eta_seconds=seen.eta_seconds if seen and running else None,
             auroc=seen.auroc if seen else {},
         )
+
+    def _committed(self, entry: PlanEntry, commit: dict[str, Any]) -> tuple[StandingState, str, str]:
+        lock = self.locks.get(entry.condition_id)
+        if lock is not None and self.ledger.stale("condition", entry.condition_id, lock):
+            return "stale", f"done in run {commit['run']}, but the data are others now", self.again
+        return "done", f"committed in run {commit['run']}", ""
 
     def _running(
         self, entry: PlanEntry, trainer: Trainer | None, seen: Progress | None
@@ -133,7 +143,7 @@ class Observer:
 
     def _left(self, trainer: Trainer | None, seen: Progress | None) -> tuple[StandingState, str, str]:
         """Not done, and nobody works on it."""
-        again = continue_command(self.plan)
+        again = self.again
         if trainer is None:
             return "pending", "it was never started, and nobody works on this run now", again
         if trainer.exit_code == INTERRUPTED or (seen is not None and seen.phase == "interrupted"):
@@ -142,15 +152,13 @@ class Observer:
             return "lost", f"process {trainer.mark.pid} ended without a record", again
         return "lost", f"its runner ended before it could retry (exit code {trainer.exit_code})", again
 
+    @property
+    def again(self) -> str:
+        """The command that continues the run."""
+        return shlex.join(self.plan.command) if self.plan.command else "the same 'crossad run' command"
+
     def _quoted(self, entry: PlanEntry) -> str:
         return f"{self.plan.run} {shlex.quote(entry.name)}"
-
-
-def continue_command(plan: Plan) -> str:
-    """The command that continues a run."""
-    return (
-        shlex.join(plan.command) if plan.command else f"the same 'crossad run' command, or --run {plan.run}"
-    )
 
 
 def counts(standings: Sequence[Standing]) -> dict[str, int]:

@@ -102,9 +102,7 @@ class RunState:
     ) -> None:
         """Give the present generation its verdict; an earlier one stands."""
         number = self.generation(condition_id)
-        verdict = Verdict(
-            kind=kind, reason=reason, hint=hint, exit_code=exit_code, generation=number, at=now_text()
-        )
+        verdict = Verdict(kind=kind, reason=reason, hint=hint, exit_code=exit_code, generation=number, at=now_text())
         create_once(self._verdict_path(condition_id, number), verdict.model_dump_json(indent=2) + "\n")
 
     def reopen(self, condition_id: str) -> bool:
@@ -130,11 +128,7 @@ class RunState:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = _read(Holder, self.root / "holder.json")
-                who = (
-                    f"process {holder.mark.pid} on {holder.host} since {holder.since}"
-                    if holder
-                    else "a process"
-                )
+                who = f"process {holder.mark.pid} on {holder.host} since {holder.since}" if holder else "a process"
                 raise UsageError(
                     f"run {self.run} is in the hands of {who}",
                     hint=f"watch it: crossad status {self.run}; stop it: crossad cancel {self.run}",

@@ -22,6 +22,4 @@ def clock(seconds: float | None) -> str:
 
 def aurocs(values: dict[str, float | None]) -> str:
     """One line: domain_A 0.981  domain_B 0.823; an undefined one is a dash, never a number."""
-    return "  ".join(
-        f"{domain} {'–' if value is None else f'{value:.3f}'}" for domain, value in values.items()
-    )
+    return "  ".join(f"{domain} {'–' if value is None else f'{value:.3f}'}" for domain, value in values.items())
