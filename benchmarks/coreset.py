@@ -125,9 +125,7 @@ def reference(rows: int, count: int, picks_file: Path, timed: int) -> dict[str, 
 
 def start(kind: str, rows: int, count: int, timed: int, *, tuned: bool) -> tuple[dict[str, Any], np.ndarray]:
     """One measurement in a process of its own."""
-    environment = {key: value for key, value in os.environ.items() if key not in TUNED} | (
-        TUNED if tuned else {}
-    )
+    environment = {key: value for key, value in os.environ.items() if key not in TUNED} | (TUNED if tuned else {})
     with tempfile.TemporaryDirectory() as folder:
         picks = Path(folder) / "picks.npy"
         words = [sys.executable, __file__, "--worker", kind, str(rows), str(count), str(timed), str(picks)]
@@ -176,17 +174,11 @@ def hardware() -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, 50_000], metavar="N")
     parser.add_argument("--ratio", type=float, default=0.1)
-    parser.add_argument(
-        "--repeats", type=int, default=3, help="runs of ours at each setting; the median counts"
-    )
-    parser.add_argument(
-        "--compare", type=int, default=20_000, metavar="N", help="run the whole reference up to N"
-    )
+    parser.add_argument("--repeats", type=int, default=3, help="runs of ours at each setting; the median counts")
+    parser.add_argument("--compare", type=int, default=20_000, metavar="N", help="run the whole reference up to N")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--worker", nargs=5, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -201,9 +193,7 @@ def main() -> None:
         print(json.dumps(done))
         return
     load = os.getloadavg()
-    figures = [
-        measure(rows, arguments.ratio, arguments.repeats, arguments.compare) for rows in arguments.sizes
-    ]
+    figures = [measure(rows, arguments.ratio, arguments.repeats, arguments.compare) for rows in arguments.sizes]
     write_json(
         arguments.out,
         {

@@ -1,17 +1,17 @@
 """The Python call that does what one command line does (the guide's `MultiDomainAnomalyTrainer`, as a function).
 
-    import crossad
+import crossad
 
-    record = crossad.run_experiment(
-        {
-            "model_type": "patchcore",
-            "backbone": "tf_efficientnet_lite0",
-            "source_domain": "domain_A",
-            "target_domains": ["domain_B", "domain_C", "domain_D"],
-        },
-        data="data/hdmap",
-    )
-    print(record.val_image_AUROC, record.avg_target_auroc, record.transfer_ratio)
+record = crossad.run_experiment(
+    {
+        "model_type": "patchcore",
+        "backbone": "tf_efficientnet_lite0",
+        "source_domain": "domain_A",
+        "target_domains": ["domain_B", "domain_C", "domain_D"],
+    },
+    data="data/hdmap",
+)
+print(record.val_image_AUROC, record.avg_target_auroc, record.transfer_ratio)
 """
 
 from __future__ import annotations

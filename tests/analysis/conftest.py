@@ -57,9 +57,7 @@ class Sim:
     @property
     def entry(self) -> PlanEntry:
         key = f"{self.name}-{self.source}"
-        return PlanEntry(
-            experiment_id=0, name=self.name, config=self.config, condition_id=key, training_key=key
-        )
+        return PlanEntry(experiment_id=0, name=self.name, config=self.config, condition_id=key, training_key=key)
 
 
 def scores_of(sim: Sim, domain: str) -> dict[str, Any]:
@@ -68,9 +66,7 @@ def scores_of(sim: Sim, domain: str) -> dict[str, Any]:
     severities = np.concatenate([np.full(n, np.nan), draw.uniform(0.2, 1.0, n)])
     labels = np.repeat([0, 1], n)
     offset = 0.0 if domain == sim.source else 0.6
-    values = draw.normal(offset, 1, 2 * n) + np.where(
-        labels, sim.shifts[domain] * (0.6 + 0.4 * severities), 0
-    )
+    values = draw.normal(offset, 1, 2 * n) + np.where(labels, sim.shifts[domain] * (0.6 + 0.4 * severities), 0)
     values = np.where(labels == 1, values, draw.normal(offset, 1, 2 * n))
     return {
         "scores": values,
@@ -78,8 +74,7 @@ def scores_of(sim: Sim, domain: str) -> dict[str, Any]:
         "severities": severities,
         "strata": ["cold" if index % 2 else "warm" for index in range(2 * n)],
         "floors": {
-            name: draw.normal(0, 1, 2 * n) + 0.2 * labels
-            for name in ("mean_intensity", "max_intensity", "pca")
+            name: draw.normal(0, 1, 2 * n) + 0.2 * labels for name in ("mean_intensity", "max_intensity", "pca")
         },
     }
 
@@ -145,9 +140,7 @@ def simulate(sim: Sim, run: str) -> tuple[Record, list[dict[str, Any]]]:
 
 
 def _training() -> dict[str, Any]:
-    curve = [
-        {"epoch": float(n), "train_loss": 1 / (n + 1), "val_image_AUROC": 0.7 + 0.02 * n} for n in range(8)
-    ]
+    curve = [{"epoch": float(n), "train_loss": 1 / (n + 1), "val_image_AUROC": 0.7 + 0.02 * n} for n in range(8)]
     return {
         "max_epochs_configured": 8,
         "last_trained_epoch": 7,
@@ -194,12 +187,9 @@ def write_condition(results: Path, run: str, sim: Sim, *, pictures: bool = False
 def write_run(results: Path, run: str, sims: list[Sim], holes: list[Sim] | None = None) -> None:
     """A run with a plan: these conditions done, and those never started."""
     entries = [
-        sim.entry.model_copy(update={"experiment_id": index})
-        for index, sim in enumerate([*sims, *(holes or [])])
+        sim.entry.model_copy(update={"experiment_id": index}) for index, sim in enumerate([*sims, *(holes or [])])
     ]
-    plan = Plan(
-        run=run, suite="suite", created="2026-01-02T00:00:00+00:00", data="data", conditions=tuple(entries)
-    )
+    plan = Plan(run=run, suite="suite", created="2026-01-02T00:00:00+00:00", data="data", conditions=tuple(entries))
     write_json(RunPaths(results, run).plan, plan.model_dump(mode="json"))
     for sim in sims:
         write_condition(results, run, sim, pictures=True)

@@ -47,9 +47,7 @@ def test_a_record_of_another_condition_is_not_taken_for_this_one(lab: Any) -> No
 
 def test_a_folder_without_a_plan_is_reported_too(lab: Any) -> None:
     lab.by_hand("hand", lab.sim("one"))
-    assert [(entry.run, entry.name, entry.state) for entry in collect(lab.results).entries] == [
-        ("hand", "one", "done")
-    ]
+    assert [(entry.run, entry.name, entry.state) for entry in collect(lab.results).entries] == [("hand", "one", "done")]
 
 
 def test_a_condition_in_two_runs_is_shown_once_and_a_hole_never_hides_a_result(lab: Any) -> None:
@@ -68,7 +66,7 @@ def test_a_failure_on_the_ledger_says_why(lab: Any) -> None:
     assert (entry.state, entry.problems[0].message) == ("failed", "out of memory")
 
 
-@pytest.mark.parametrize(("pid", "state"), [(os.getpid(), "running"), (2**22 + 1, "lost")])
+@pytest.mark.parametrize(("pid", "state"), [(os.getpid(), "running"), (2**22 + 1, "lost")], ids=["this-process", "nobody"])
 def test_a_trainer_without_a_record_is_running_or_lost(lab: Any, pid: int, state: str) -> None:
     lab.run("night1", [], holes=[lab.sim("one")])
     now = time.time()

@@ -72,9 +72,7 @@ def test_models_are_compared_on_common_targets_only(lab: Any) -> None:
 
 
 def test_without_scores_a_ratio_over_fewer_targets_has_no_interval(lab: Any) -> None:
-    lab.run(
-        "n", [lab.sim("p", shifts=GOOD), lab.sim("d", model="dinomaly", shifts=GOOD, failed=("domain_C",))]
-    )
+    lab.run("n", [lab.sim("p", shifts=GOOD), lab.sim("d", model="dinomaly", shifts=GOOD, failed=("domain_C",))])
     lab.paths("n", "p").predictions.with_suffix(".csv").unlink()
     (found,) = group(collect(lab.results).entries)
     row = next(row for row in found.best if row.entry.name == "p")

@@ -47,9 +47,7 @@ class Shape(HTMLParser):
         if re.fullmatch("h[1-6]", tag):
             self.headings.append(tag)
         self.outside += [
-            str(value)
-            for key, value in attrs
-            if key in ("src", "href") and str(value).startswith(("http", "//"))
+            str(value) for key, value in attrs if key in ("src", "href") and str(value).startswith(("http", "//"))
         ]
         if (tag == "img" and not facts.get("alt")) or (tag == "svg" and facts.get("role") != "img"):
             self.mute.append(tag)

@@ -71,10 +71,7 @@ def test_validate_checks_the_data_where_it_is_given():
     result = call(validate, write(), "--data", "data")
     assert result.exit_code == 2
     assert "no such domain in the data: domain_B" in result.stderr
-    assert (
-        call(validate, write("t.json", {**DRAEM, "target_domains": ["domain_C"]}), "--data", "data").exit_code
-        == 0
-    )
+    assert call(validate, write("t.json", {**DRAEM, "target_domains": ["domain_C"]}), "--data", "data").exit_code == 0
 
 
 def test_validate_takes_overrides_like_run():

@@ -29,14 +29,10 @@ def result(area: float) -> DomainResult:
 def write(results: Path, run: str, names: list[str], done: int | None = None) -> None:
     config = {"model_type": "draem", "source_domain": "A", "target_domains": ["B"]}
     entries = [
-        PlanEntry(
-            experiment_id=index, name=name, config=config, condition_id=f"{run}{name}", training_key="t"
-        )
+        PlanEntry(experiment_id=index, name=name, config=config, condition_id=f"{run}{name}", training_key="t")
         for index, name in enumerate(names)
     ]
-    plan = Plan(
-        run=run, suite="s", created=f"2026-01-0{len(run)}T00:00:00+00:00", data="d", conditions=tuple(entries)
-    )
+    plan = Plan(run=run, suite="s", created=f"2026-01-0{len(run)}T00:00:00+00:00", data="d", conditions=tuple(entries))
     paths = RunPaths(results, run)
     paths.root.mkdir(parents=True)
     paths.plan.write_text(plan.model_dump_json())
@@ -75,9 +71,7 @@ def test_the_newest_run_is_reported_and_the_page_named_apart_from_the_table(tmp_
     assert [line.split()[-2:] for line in done.stdout.splitlines() if line.startswith("Source (A)")] == [
         ["[0.850,", "0.950]"]
     ]
-    assert [line.split()[2] for line in done.stdout.splitlines() if line.startswith("Transfer ratio")] == [
-        "0.889"
-    ]
+    assert [line.split()[2] for line in done.stdout.splitlines() if line.startswith("Transfer ratio")] == ["0.889"]
 
 
 def test_the_guides_line_reports_all_runs(tmp_path: Path) -> None:

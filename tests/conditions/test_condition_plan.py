@@ -18,9 +18,7 @@ A = {"model_type": "draem", "source_domain": "domain_A"}
 
 def conditions(*configs, overrides=None):
     elements = [{"name": f"c{index}", "config": config} for index, config in enumerate(configs)]
-    return parse_suite(
-        "f.json", json.dumps({"experiment_conditions": elements}).encode(), overrides
-    ).conditions
+    return parse_suite("f.json", json.dumps({"experiment_conditions": elements}).encode(), overrides).conditions
 
 
 def never(kind, key, parts):

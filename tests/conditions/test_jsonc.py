@@ -113,9 +113,7 @@ def test_any_bytes_as_a_suite_end_in_faults(data):
         parse_suite("f.json", data)
 
 
-@given(
-    st.dictionaries(st.sampled_from(["name", "config", "matrix", "resources", "description"]), json_values)
-)
+@given(st.dictionaries(st.sampled_from(["name", "config", "matrix", "resources", "description"]), json_values))
 def test_any_condition_ends_in_conditions_or_faults(element):
     data = json.dumps({"experiment_conditions": [element]}).encode()
     with pytest.raises(SuiteError) as raised:

@@ -81,18 +81,14 @@ def test_shared_defaults_are_converted_once():
 
 
 def test_the_result_is_a_good_suite():
-    document = {
-        "experiment_conditions": [{"name": "x", "config": {"model_type": "draem", "domain": "domain_A"}}]
-    }
+    document = {"experiment_conditions": [{"name": "x", "config": {"model_type": "draem", "domain": "domain_A"}}]}
     result = migrate(document)
     (condition,) = parse_suite("new.json", json.dumps(result.document).encode()).conditions
     assert condition.config.target_domains == "auto"
     assert migrate(result.document).changes == []
 
 
-@pytest.mark.parametrize(
-    "document", [{}, {"experiment_conditions": 3}, {"experiment_conditions": [3, {"config": 4}]}]
-)
+@pytest.mark.parametrize("document", [{}, {"experiment_conditions": 3}, {"experiment_conditions": [3, {"config": 4}]}])
 def test_what_has_no_configs_is_left_alone(document):
     assert migrate(document).document == document
 

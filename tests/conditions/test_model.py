@@ -44,9 +44,7 @@ def test_image_size_is_height_then_width(size):
     assert config("draem", image_size=size).image_size == (128, 256)
 
 
-@pytest.mark.parametrize(
-    "size", [224, "224", "224x", [224], [224, 224, 3], ["224", "224"], [224.0, 224], None, "0x64"]
-)
+@pytest.mark.parametrize("size", [224, "224", "224x", [224], [224, 224, 3], ["224", "224"], [224.0, 224], None, "0x64"])
 def test_other_image_sizes_are_refused(size):
     assert fault("patchcore", image_size=size).path == "image_size"
 
@@ -66,9 +64,7 @@ def test_patchcore_takes_any_size_but_for_vit_backbones():
     assert "14" in fault("patchcore", backbone="vit_small_patch14_dinov2", image_size="31x95").allowed
 
 
-@pytest.mark.parametrize(
-    "key", ["learning_rate", "optimizer", "weight_decay", "early_stopping_patience", "scheduler"]
-)
+@pytest.mark.parametrize("key", ["learning_rate", "optimizer", "weight_decay", "early_stopping_patience", "scheduler"])
 def test_patchcore_refuses_keys_of_training_and_names_their_users(key):
     found = fault("patchcore", **{key: 1})
     assert "does not use this key" in found.message
@@ -148,9 +144,7 @@ def test_huber_means_smooth_l1():
 
 @pytest.mark.parametrize("weight", [-0.1, 1.1])
 def test_the_combination_weight_lies_in_0_to_1(weight):
-    found = fault(
-        "draem_sevnet", score_combination="weighted_average", severity_weight_for_combination=weight
-    )
+    found = fault("draem_sevnet", score_combination="weighted_average", severity_weight_for_combination=weight)
     assert found.path == "severity_weight_for_combination"
 
 
@@ -278,9 +272,7 @@ def test_an_unknown_model_names_the_known_ones(model):
     assert "draem, dinomaly, patchcore, draem_sevnet" in raised.value.faults[0].allowed
 
 
-@pytest.mark.parametrize(
-    ("key", "word"), [("domain", "migrate"), ("dataset_root", "--data"), ("gpu_id", "--gpus")]
-)
+@pytest.mark.parametrize(("key", "word"), [("domain", "migrate"), ("dataset_root", "--data"), ("gpu_id", "--gpus")])
 def test_keys_of_older_files_say_what_to_do_now(key, word):
     assert word in fault("draem", **{key: 1}).hint
 

@@ -44,9 +44,7 @@ def test_base_goes_from_a_to_b_c_d(base):
 def test_base_has_the_guides_trained_conditions(base, model):
     first, batches, optimizers, decays = TRAINED[model]
     conditions = base[first : first + 4]
-    assert [condition.name for condition in conditions] == [
-        f"domainA_to_BCD_{model}_{suffix}" for suffix in FOUR
-    ]
+    assert [condition.name for condition in conditions] == [f"domainA_to_BCD_{model}_{suffix}" for suffix in FOUR]
     configs = [condition.config for condition in conditions]
     assert [config.learning_rate for config in configs] == RATES
     assert [config.batch_size for config in configs] == batches

@@ -72,9 +72,7 @@ def test_all_faults_come_at_once_with_their_places():
         (8, 3, "sweep"),
     ]
     assert raised.value.faults[1].hint == "did you mean batch_size?"
-    assert 'f.json:4:21: experiment_conditions[0].config.batch_size: wrong type\n    found:   "16"' in str(
-        raised.value
-    )
+    assert 'f.json:4:21: experiment_conditions[0].config.batch_size: wrong type\n    found:   "16"' in str(raised.value)
 
 
 def test_many_faults_are_shortened_for_people_and_kept_for_machines():
@@ -197,9 +195,7 @@ def test_overrides_reach_the_conditions_whose_model_uses_them():
 
 def test_an_override_wins_over_a_wrong_value_in_the_file():
     assert (
-        parse(element("a", {**DRAEM, "batch_size": 0}), overrides={"batch_size": 4})
-        .conditions[0]
-        .config.batch_size
+        parse(element("a", {**DRAEM, "batch_size": 0}), overrides={"batch_size": 4}).conditions[0].config.batch_size
         == 4
     )
 

@@ -8,9 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_page_in_docs_is_the_generated_one():
-    assert (ROOT / "docs/keys.md").read_text() == markdown(), (
-        "run: crossad schema --format markdown > docs/keys.md"
-    )
+    assert (ROOT / "docs/keys.md").read_text() == markdown(), "run: crossad schema --format markdown > docs/keys.md"
 
 
 def test_every_key_of_every_model_has_one_row():

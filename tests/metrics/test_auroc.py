@@ -30,15 +30,11 @@ def test_equals_scikit_learn_to_1e_12(case: tuple[np.ndarray, np.ndarray]) -> No
 def test_is_the_share_of_pairs_won(case: tuple[np.ndarray, np.ndarray]) -> None:
     scores, labels = case
     faults, normals = scores[labels == 1][:, None], scores[labels == 0][None, :]
-    assert auroc(scores, labels) == pytest.approx(
-        ((faults > normals) + 0.5 * (faults == normals)).mean(), abs=1e-12
-    )
+    assert auroc(scores, labels) == pytest.approx(((faults > normals) + 0.5 * (faults == normals)).mean(), abs=1e-12)
 
 
 @given(scored(), st.sampled_from([lambda s: s * 1024.0, lambda s: np.sign(s) * np.sqrt(np.abs(s)), np.cbrt]))
-def test_no_monotone_change_of_scores_moves_a_bit(
-    case: tuple[np.ndarray, np.ndarray], change: object
-) -> None:
+def test_no_monotone_change_of_scores_moves_a_bit(case: tuple[np.ndarray, np.ndarray], change: object) -> None:
     scores, labels = case
     changed = change(scores)  # type: ignore[operator]
     if np.unique(changed).size == np.unique(scores).size:  # still strictly monotone after rounding

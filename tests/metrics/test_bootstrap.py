@@ -32,9 +32,7 @@ def test_seed_and_purpose_make_the_stream() -> None:
 def test_agrees_with_scipys_percentile_bootstrap() -> None:
     draw = np.random.default_rng(2)
     normals, faults = draw.normal(0, 1, 60), draw.normal(1.2, 1, 50)
-    ours = percentile_interval(
-        bootstrap_aurocs([(normals, faults)], seed=0, purpose="s", resamples=4000)[:, 0]
-    )
+    ours = percentile_interval(bootstrap_aurocs([(normals, faults)], seed=0, purpose="s", resamples=4000)[:, 0])
 
     def area(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
         del axis

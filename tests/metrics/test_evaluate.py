@@ -100,9 +100,7 @@ def test_scores_that_are_not_finite_never_become_numbers() -> None:
 
 def test_an_empty_domain_is_empty() -> None:
     none = np.empty(0)
-    found = evaluate_domain(
-        Pass(none, none.astype(int), threshold=1.0, source_normals=NORMALS, source_range=(0, 1))
-    )
+    found = evaluate_domain(Pass(none, none.astype(int), threshold=1.0, source_normals=NORMALS, source_range=(0, 1)))
     assert found["counts"] == {"good": 0, "fault": 0}
     assert found["undefined"]["test_image_AUROC"] == "no images"
     assert found["outside_source_range"] is None

@@ -20,9 +20,7 @@ def images(count: int, seed: int, shape: tuple[int, int, int] = (1, 31, 95)) -> 
 def test_intensity_floors_are_plain_statistics() -> None:
     test = images(6, 1)
     found = floor_scores(images(10, 0), test)
-    np.testing.assert_allclose(
-        found["mean_intensity"], test.astype(np.float64).mean(axis=(1, 2, 3)), atol=1e-12
-    )
+    np.testing.assert_allclose(found["mean_intensity"], test.astype(np.float64).mean(axis=(1, 2, 3)), atol=1e-12)
     np.testing.assert_array_equal(found["max_intensity"], test.max(axis=(1, 2, 3)))
     assert {values.dtype for values in found.values()} == {np.dtype(np.float64)}
 

@@ -33,9 +33,7 @@ def by_definition(normals: np.ndarray, faults: np.ndarray) -> float:
     return float(s10 / len(faults) + s01 / len(normals))
 
 
-@given(
-    st.lists(st.integers(0, 6), min_size=2, max_size=15), st.lists(st.integers(0, 6), min_size=2, max_size=15)
-)
+@given(st.lists(st.integers(0, 6), min_size=2, max_size=15), st.lists(st.integers(0, 6), min_size=2, max_size=15))
 def test_fast_variance_is_delongs_definition(normals: list[int], faults: list[int]) -> None:
     low, high = np.array(normals, dtype=float), np.array(faults, dtype=float)
     assert delong_variance(low, high) == pytest.approx(by_definition(low, high), abs=1e-14)
@@ -93,9 +91,7 @@ def test_constant_scores_have_an_interval_around_chance() -> None:
 def test_one_error_more_does_not_narrow_the_interval_by_a_jump() -> None:
     n = 30
     perfect = auroc_interval(*scores([float(i) for i in range(n)], [n + float(i) for i in range(n)]))
-    one_off = auroc_interval(
-        *scores([*(float(i) for i in range(n - 1)), n + 0.5], [n + float(i) for i in range(n)])
-    )
+    one_off = auroc_interval(*scores([*(float(i) for i in range(n - 1)), n + 0.5], [n + float(i) for i in range(n)]))
     assert one_off.method == BOTH
     assert one_off.low < perfect.low
 

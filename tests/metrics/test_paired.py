@@ -75,9 +75,7 @@ def test_a_scorer_is_not_distinguishable_from_itself() -> None:
 def test_certainty_needs_images() -> None:
     for n, sure in ((2, False), (40, True)):
         labels = np.repeat([0, 1], n)
-        found = delong_paired(
-            labels, np.zeros(2 * n), labels
-        )  # perfect against constant: DeLong's variance is 0
+        found = delong_paired(labels, np.zeros(2 * n), labels)  # perfect against constant: DeLong's variance is 0
         assert found.method == MOVER
         assert found.difference == 0.5
         assert found.p_value > 0
@@ -94,9 +92,7 @@ def test_the_difference_is_first_minus_second() -> None:
     draw = np.random.default_rng(8)
     labels = np.repeat([0, 1], 30)
     good, bad = labels + draw.normal(0, 0.5, 60), labels + draw.normal(0, 2, 60)
-    assert delong_paired(good, bad, labels).difference == pytest.approx(
-        auroc(good, labels) - auroc(bad, labels)
-    )
+    assert delong_paired(good, bad, labels).difference == pytest.approx(auroc(good, labels) - auroc(bad, labels))
     assert delong_paired(bad, good, labels).difference < 0
 
 

@@ -41,9 +41,7 @@ def cautions(entry: Entry) -> list[str]:
             [floor for floor in result.floors.values() if floor is not None],
         )
         if value is not None and floors and value <= max(floors):
-            found.append(
-                f"does not beat a simple floor on {name}: {number(value)} against {number(max(floors))}"
-            )
+            found.append(f"does not beat a simple floor on {name}: {number(value)} against {number(max(floors))}")
     if record.random_weights:
         found.append("random weights: no pretrained backbone; unranked")
     found += [text for text in record.deviations if not text.startswith("random weights")]

@@ -212,9 +212,7 @@ def _light(record: Record) -> Record:
     if record.training_info:
         change["training_info"] = record.training_info.model_copy(update={"curve": []})
     if record.provenance:
-        change["provenance"] = record.provenance.model_copy(
-            update={"libraries": {}, "weights": {}, "command": []}
-        )
+        change["provenance"] = record.provenance.model_copy(update={"libraries": {}, "weights": {}, "command": []})
     return record.model_copy(update=change)
 
 
@@ -240,9 +238,7 @@ def _by_hand(run: str, root: Path, record: Record) -> Entry:
     )
 
 
-def _planned(
-    run: str, planned: PlanEntry, condition: ConditionPaths, record: Record | None, ledger: Ledger
-) -> Entry:
+def _planned(run: str, planned: PlanEntry, condition: ConditionPaths, record: Record | None, ledger: Ledger) -> Entry:
     failure: Failure | None = None
     detail = ""
     if record is not None:

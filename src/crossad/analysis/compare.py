@@ -55,8 +55,7 @@ class Comparison:
     def facts(self) -> dict[str, Any]:
         """For machines."""
         names = {
-            key: {"run": entry.run, "condition": entry.name}
-            for key, entry in (("A", self.first), ("B", self.second))
+            key: {"run": entry.run, "condition": entry.name} for key, entry in (("A", self.first), ("B", self.second))
         }
         return {
             **names,
@@ -72,9 +71,7 @@ def find(collection: Collection, name: str) -> Entry:
         MissingInputError: there is none, or it has no scores.
     """
     matching = [
-        entry
-        for entry in collection.entries
-        if name in (entry.name, f"{entry.run}/{entry.name}", entry.condition_id)
+        entry for entry in collection.entries if name in (entry.name, f"{entry.run}/{entry.name}", entry.condition_id)
     ]
     if not matching:
         there = ", ".join(dict.fromkeys(entry.name for entry in collection.entries))
@@ -93,20 +90,16 @@ def compare(first: Entry, second: Entry) -> Comparison:
         MissingInputError: one has no per-image scores.
     """
     if first is second:
-        raise UsageError(
-            f"A and B are the same condition: {first.name}", hint="name two: crossad compare A B"
-        )
+        raise UsageError(f"A and B are the same condition: {first.name}", hint="name two: crossad compare A B")
     scores = [_scores(entry) for entry in (first, second)]
     domains = [name for name in scores[0] if name in scores[1]]
     if not domains:
         raise UsageError(
-            f"no domain in common: {first.name} has {', '.join(scores[0])};"
-            f" {second.name} has {', '.join(scores[1])}"
+            f"no domain in common: {first.name} has {', '.join(scores[0])}; {second.name} has {', '.join(scores[1])}"
         )
     if _lock(first) != _lock(second) and (first.source, first.targets) == (second.source, second.targets):
         raise UsageError(
-            f"{first.name} and {second.name} were scored on different data:"
-            f" locks {_lock(first)} and {_lock(second)}",
+            f"{first.name} and {second.name} were scored on different data: locks {_lock(first)} and {_lock(second)}",
             hint="run both on the same data",
         )
     pairs = [_pair(domain, scores[0][domain], scores[1][domain]) for domain in domains]
@@ -123,8 +116,7 @@ def _scores(entry: Entry) -> dict[str, Scores]:
     found = read_scores(entry)
     if not found:
         raise MissingInputError(
-            f"no per-image scores of {entry.name} ({entry.state}):"
-            f" {entry.paths.predictions.with_suffix('.csv')}",
+            f"no per-image scores of {entry.name} ({entry.state}): {entry.paths.predictions.with_suffix('.csv')}",
             hint=f"run it first; crossad status {entry.run}",
         )
     return found

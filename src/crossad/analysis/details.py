@@ -51,9 +51,7 @@ def models(groups: Sequence[Group]) -> Detail:
         "Skill ratio",
         "Rank",
     )
-    return Detail(
-        "Best condition of each model, chosen by source AUROC, over common targets", heads, tuple(rows)
-    )
+    return Detail("Best condition of each model, chosen by source AUROC, over common targets", heads, tuple(rows))
 
 
 def seeds(entries: Sequence[Entry]) -> Detail:
@@ -117,9 +115,7 @@ def thresholds(entries: Sequence[Entry]) -> Detail:
         "Shift of normal scores (source SD)",
         "Scores outside the source's range",
     )
-    return Detail(
-        "The threshold set on the source (95 % of its normals), applied to each domain", heads, tuple(rows)
-    )
+    return Detail("The threshold set on the source (95 % of its normals), applied to each domain", heads, tuple(rows))
 
 
 def strata(entries: Sequence[Entry]) -> Detail:
@@ -128,8 +124,7 @@ def strata(entries: Sequence[Entry]) -> Detail:
         (entry, name, result)
         for entry in entries
         for name in (entry.source, *entry.targets)
-        if (result := entry.domain(name))
-        and (result.strata or result.parts or result.severity_spearman is not None)
+        if (result := entry.domain(name)) and (result.strata or result.parts or result.severity_spearman is not None)
     ]
     names = sorted({stratum for _, _, result in results for stratum in result.strata})
     parts = sorted({part for _, _, result in results for part in result.parts})

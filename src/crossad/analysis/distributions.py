@@ -42,9 +42,7 @@ def histograms(entry: Entry, scores: Mapping[str, Scores], *, synthetic: bool) -
     for index, name in enumerate(domains):
         base = 44 + height * (index + 1)
         drawing.text((112, base - 22), name, "strong" if name == entry.source else "", anchor="end")
-        drawing.text(
-            (112, base - 7), "source" if name == entry.source else "target", "quiet small", anchor="end"
-        )
+        drawing.text((112, base - 7), "source" if name == entry.source else "target", "quiet small", anchor="end")
         _two_shapes(drawing, scores[name], across, base)
         drawing.line((120, base), (WIDTH - 20, base), "axis")
     for value in ticks(low, high):
@@ -87,16 +85,13 @@ def _shares(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[
     return np.histogram(finite, edges)[0] / max(1, finite.size)
 
 
-def _shift_words(
-    entry: Entry, scores: Mapping[str, Scores], domains: Sequence[str], threshold: float | None
-) -> str:
+def _shift_words(entry: Entry, scores: Mapping[str, Scores], domains: Sequence[str], threshold: float | None) -> str:
     parts = []
     for name in domains:
         one = scores[name]
         if one.normals.size and one.faults.size:
             parts.append(
-                f"{name}: median of good images {np.median(one.normals):.4g},"
-                f" of faults {np.median(one.faults):.4g}."
+                f"{name}: median of good images {np.median(one.normals):.4g}, of faults {np.median(one.faults):.4g}."
             )
     limit = "" if threshold is None else f"The threshold of {entry.source} is {threshold:.4g}. "
     return f"{limit}{' '.join(parts)}"

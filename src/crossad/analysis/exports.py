@@ -129,9 +129,7 @@ def as_json(collection: Collection, groups: Sequence[Group]) -> str:
     }
     opening = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
     # texts, not ten thousand nested dicts at once
-    lines = [
-        json.dumps(_condition(entry), ensure_ascii=False, allow_nan=False) for entry in collection.entries
-    ]
+    lines = [json.dumps(_condition(entry), ensure_ascii=False, allow_nan=False) for entry in collection.entries]
     conditions = ",\n".join(f"    {line}" for line in lines)
     return f'{opening},\n  "conditions": [\n{conditions}\n  ]\n}}\n'
 
@@ -207,21 +205,14 @@ def as_markdown(collection: Collection, groups: Sequence[Group], said: Sequence[
     if holes or collection.unreadable:
         lines += ["## Not done", ""]
         lines += [f"- {_text(_hole(entry))}" for entry in holes]
-        lines += [
-            f"- {_text(path_in(collection, item.path))}: {_text(item.reason)}"
-            for item in collection.unreadable
-        ]
+        lines += [f"- {_text(path_in(collection, item.path))}: {_text(item.reason)}" for item in collection.unreadable]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _hole(entry: Entry) -> str:
-    reasons = [
-        f"{failure.message}{f' (next: {failure.hint})' if failure.hint else ''}" for failure in entry.problems
-    ]
+    reasons = [f"{failure.message}{f' (next: {failure.hint})' if failure.hint else ''}" for failure in entry.problems]
     why = "; ".join(reasons) or entry.detail
-    return (
-        f"{entry.name} ({model_name(entry.model)}, run {entry.run}): {entry.state}{f': {why}' if why else ''}"
-    )
+    return f"{entry.name} ({model_name(entry.model)}, run {entry.run}): {entry.state}{f': {why}' if why else ''}"
 
 
 def _markdown_table(table: Table) -> list[str]:

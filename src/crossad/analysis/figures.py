@@ -45,9 +45,7 @@ def slope(group: Group, *, synthetic: bool) -> Drawing | None:
     drawing.text((54, up(0.5) - 5), "chance", "quiet small")
     for index, name in enumerate(domains):
         drawing.text((across(index), 338), name, "strong" if index == 0 else "", anchor="middle")
-        drawing.text(
-            (across(index), 354), "source" if index == 0 else "target", "quiet small", anchor="middle"
-        )
+        drawing.text((across(index), 354), "source" if index == 0 else "target", "quiet small", anchor="middle")
     ends = []
     for series, row in enumerate(rows):
         offset = (series - (len(rows) - 1) / 2) * 7  # side by side, or whiskers would hide each other

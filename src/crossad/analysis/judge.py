@@ -169,9 +169,7 @@ def _rank(rows: list[Transfer]) -> list[Transfer]:
 def _above(one: Transfer, other: Transfer) -> bool:
     """True where one interval lies wholly above the other."""
     return bool(
-        one.average_interval
-        and other.average_interval
-        and one.average_interval.low > other.average_interval.high
+        one.average_interval and other.average_interval and one.average_interval.low > other.average_interval.high
     )
 
 

@@ -24,8 +24,7 @@ from crossad.analysis.wording import listed, model_name
 from crossad.errors import EnvironmentFault
 
 SYNTHETIC = (
-    "Synthetic data. A ranking on synthetic data says nothing about real gearboxes:"
-    " it shows that the machinery works."
+    "Synthetic data. A ranking on synthetic data says nothing about real gearboxes: it shows that the machinery works."
 )
 CIRCULAR = (
     "DRAEM-SevNet trains on faults that are bands, and the faults of the synthetic test images are bands too:"
@@ -49,9 +48,7 @@ class Page:
 
     @property
     def _adapted(self) -> str:
-        modes = sorted(
-            {entry.record.normalisation for entry in self._recorded if entry.record} - {"as_stored"}
-        )
+        modes = sorted({entry.record.normalisation for entry in self._recorded if entry.record} - {"as_stored"})
         return f" (normalisation: {', '.join(modes)})" if modes else ""
 
     @cached_property
@@ -101,9 +98,7 @@ class Page:
                 if lock:
                     seen.setdefault(entry.targets, set()).add(lock)
             if any(len(locks) > 1 for locks in seen.values()):
-                found.append(
-                    f"Conditions with source {group.source} saw different data: their numbers do not compare."
-                )
+                found.append(f"Conditions with source {group.source} saw different data: their numbers do not compare.")
         return found
 
     @property
@@ -131,9 +126,7 @@ class Page:
     @cached_property
     def _shown(self) -> list[Entry]:
         """The conditions that get details: the best a model and source, as far as they have numbers."""
-        return [row.entry for row in self._best if row.entry.record and row.entry.record.source_results][
-            :MAX_DETAILED
-        ]
+        return [row.entry for row in self._best if row.entry.record and row.entry.record.source_results][:MAX_DETAILED]
 
     @property
     def progress(self) -> str:

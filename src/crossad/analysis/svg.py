@@ -11,9 +11,7 @@ from itertools import pairwise
 from crossad.results.layout import slug
 
 Point = tuple[float, float]
-SERIES = (
-    6  # distinct looks: colour, dash pattern and marker change together, so that colour carries nothing alone
-)
+SERIES = 6  # distinct looks: colour, dash pattern and marker change together, so that colour carries nothing alone
 
 
 @dataclass(frozen=True)
@@ -107,9 +105,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     power = 10.0 ** _exponent(rough)
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first = -(-low // step)
-    return [
-        round((first + index) * step, 10) for index in range(count * 2 + 2) if (first + index) * step <= high
-    ]
+    return [round((first + index) * step, 10) for index in range(count * 2 + 2) if (first + index) * step <= high]
 
 
 def _exponent(value: float) -> int:

@@ -24,9 +24,7 @@ class Cell:
     note: str = ""
 
     def __str__(self) -> str:
-        return " ".join(
-            part for part in (self.text, self.interval, f"({self.note})" if self.note else "") if part
-        )
+        return " ".join(part for part in (self.text, self.interval, f"({self.note})" if self.note else "") if part)
 
 
 @dataclass(frozen=True)
@@ -139,11 +137,7 @@ def floor_columns(group: Group, targets: tuple[str, ...]) -> list[Column]:
         if record is None or record.source_results is None or not record.source_results.floors:
             continue
         results = {name: record.target_results.get(name) for name in targets}
-        return [
-            _floor(name, record.source_results, results)
-            for name in FLOORS
-            if name in record.source_results.floors
-        ]
+        return [_floor(name, record.source_results, results) for name in FLOORS if name in record.source_results.floors]
     return []
 
 

@@ -29,9 +29,7 @@ def claim(row: Transfer) -> tuple[str, str]:
     if row.unranked:
         basis.append(f"unranked: {row.unranked}")
     if row.ratio is None:
-        return f"{name} has no transfer ratio from {entry.source}", ", ".join(
-            [row.why_not or "undefined", *basis]
-        )
+        return f"{name} has no transfer ratio from {entry.source}", ", ".join([row.why_not or "undefined", *basis])
     basis.insert(2, f"transfer ratio {number(row.ratio)} {bounds(row.ratio_interval)}".strip())
     kept = f"{name} keeps {100 * row.ratio:.0f} % of its AUROC"
     skill = "" if row.skill is None else f" and {100 * max(0.0, row.skill):.0f} % of its skill above chance"

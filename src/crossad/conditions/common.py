@@ -55,9 +55,7 @@ class CommonConfig(BaseModel):
     )
     batch_size: int = key(16, "images per step", unit="images", ge=1, le=4096)
     num_workers: int = key(8, "most reader threads", unit="threads", role="execution", ge=0, le=256)
-    max_visualizations: int = key(
-        16, "pictures per domain; 0: none, -1: all", unit="images", role="execution", ge=-1
-    )
+    max_visualizations: int = key(16, "pictures per domain; 0: none, -1: all", unit="images", role="execution", ge=-1)
 
     @model_validator(mode="before")
     @classmethod

@@ -10,11 +10,7 @@ _DEPTHS = {"small": 12, "base": 12, "large": 24}
 ENCODERS = {
     **{f"dinov2reg_vit_{size}_14": f"vit_{size}_patch14_reg4_dinov2" for size in _DEPTHS},
     **{f"dinov2_vit_{size}_14": f"vit_{size}_patch14_dinov2" for size in _DEPTHS},
-    **{
-        name: name
-        for size in _DEPTHS
-        for name in (f"vit_{size}_patch14_reg4_dinov2", f"vit_{size}_patch14_dinov2")
-    },
+    **{name: name for size in _DEPTHS for name in (f"vit_{size}_patch14_reg4_dinov2", f"vit_{size}_patch14_dinov2")},
 }
 
 

@@ -77,9 +77,7 @@ def expand(document: object, report: Report) -> Iterator[Raw]:
         for raw in _element(index, element, defaults, report):
             total += 1
             if total > MAX_CONDITIONS:
-                report(
-                    Wrong((LIST, index), "too many conditions", f"at most {MAX_CONDITIONS} after expansion")
-                )
+                report(Wrong((LIST, index), "too many conditions", f"at most {MAX_CONDITIONS} after expansion"))
                 return
             model = raw.config.get("model_type")
             extra = per_model.get(model, {}) if isinstance(model, str) else {}
@@ -132,9 +130,7 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _matrix(
-    element: Mapping[str, Any], own: Mapping[str, Any], path: Path, report: Report
-) -> dict[str, list[Any]]:
+def _matrix(element: Mapping[str, Any], own: Mapping[str, Any], path: Path, report: Report) -> dict[str, list[Any]]:
     matrix = _object(element, "matrix", path, report)
     good = {}
     for key, values in matrix.items():
@@ -143,9 +139,7 @@ def _matrix(
         else:
             report(Wrong((*path, "matrix", key), "wrong type", "a list of at least one value"))
         if key in own:
-            report(
-                Wrong((*path, "matrix", key), "key also in config", hint="remove it from config", of_key=True)
-            )
+            report(Wrong((*path, "matrix", key), "key also in config", hint="remove it from config", of_key=True))
     return good
 
 

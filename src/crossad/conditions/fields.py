@@ -35,9 +35,7 @@ def key(
     **constraints: Any,  # noqa: ANN401 - passed through to pydantic
 ) -> Any:  # noqa: ANN401 - what pydantic's own Field returns
     """Declare one key: default, meaning, unit and role in identity; `...` as default makes it required."""
-    return Field(
-        default, description=description, json_schema_extra={"unit": unit, "role": role}, **constraints
-    )
+    return Field(default, description=description, json_schema_extra={"unit": unit, "role": role}, **constraints)
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,7 @@ def _image_size(value: object) -> tuple[int, int]:
 
 def _in_range(value: tuple[int, int]) -> tuple[int, int]:
     if not all(8 <= side <= 4096 for side in value):
-        raise PydanticCustomError(
-            "image_size", "image size out of range", {"allowed": "8 to 4096 pixels a side"}
-        )
+        raise PydanticCustomError("image_size", "image size out of range", {"allowed": "8 to 4096 pixels a side"})
     return value
 
 
@@ -137,9 +133,7 @@ Targets = Annotated[
 ]
 Layer = Annotated[int, Field(ge=0, le=63)]
 EncoderLayers = Annotated[tuple[Layer, ...], Field(min_length=2), FromList, AfterValidator(_no_repeats)]
-LayerNames = Annotated[
-    tuple[str, ...], Field(min_length=1, max_length=8), FromList, AfterValidator(_no_repeats)
-]
+LayerNames = Annotated[tuple[str, ...], Field(min_length=1, max_length=8), FromList, AfterValidator(_no_repeats)]
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 PixelRange = Annotated[tuple[Pixels, Pixels], FromList, AfterValidator(_ascending)]
 Ratio = Annotated[float, Field(gt=0, le=100)]

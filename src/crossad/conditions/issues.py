@@ -82,9 +82,7 @@ def _no_model(config: Mapping[str, Any]) -> Issue:
     return Issue(("model_type",), "unknown model", allowed, near(config["model_type"], MODELS))
 
 
-def _all_issues(
-    model: type[CommonConfig], config: Mapping[str, Any], error: ValidationError
-) -> Iterator[Issue]:
+def _all_issues(model: type[CommonConfig], config: Mapping[str, Any], error: ValidationError) -> Iterator[Issue]:
     """Issues of single keys and, with those keys taken out, of keys that do not fit together."""
     bad: set[str | int] = set()
     for issue in _issues(model, config, error):
@@ -111,9 +109,7 @@ def _issues(model: type[CommonConfig], config: Mapping[str, Any], error: Validat
             yield _issue(model, config, detail)
             continue
         for problem in problems:
-            yield Issue(
-                (problem.key,), problem.message, problem.allowed, problem.hint, found=problem.key in config
-            )
+            yield Issue((problem.key,), problem.message, problem.allowed, problem.hint, found=problem.key in config)
 
 
 def _issue(model: type[CommonConfig], config: Mapping[str, Any], detail: ErrorDetails) -> Issue:

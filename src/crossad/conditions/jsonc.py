@@ -30,9 +30,7 @@ _DOUBTFUL = re.compile(r"\\u[dD][89a-fA-F]|[0-9]{400}")  # surrogates, numbers w
 class _Syntax(Exception):  # noqa: N818 - never leaves this module
     """Where and why the text stops being JSON."""
 
-    def __init__(
-        self, offset: int, message: str, allowed: str | None = None, hint: str | None = None
-    ) -> None:
+    def __init__(self, offset: int, message: str, allowed: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
         self.offset, self.message, self.allowed, self.hint = offset, message, allowed, hint
 
@@ -68,9 +66,7 @@ class Document:
             return
         for path, offset, first in parser.duplicates:
             line, _ = self._line(first)
-            self._report(
-                path, offset, "key given twice", None, f"the first is on line {line}; remove one of them"
-            )
+            self._report(path, offset, "key given twice", None, f"the first is on line {line}; remove one of them")
 
     def _report(self, path: Path, offset: int, message: str, allowed: str | None, hint: str | None) -> None:
         line, column = self._line(offset)
@@ -103,9 +99,7 @@ def read(file: str, data: bytes) -> Document:
     except UnicodeDecodeError as error:
         before = data[: error.start]
         column = error.start - (before.rfind(b"\n") + 1) + 1
-        return _refused(
-            file, before.count(b"\n") + 1, column, "not UTF-8 text", "UTF-8, with or without a BOM"
-        )
+        return _refused(file, before.count(b"\n") + 1, column, "not UTF-8 text", "UTF-8, with or without a BOM")
 
 
 def _refused(file: str, line: int, column: int, message: str, allowed: str) -> Document:
@@ -253,9 +247,7 @@ class _Parser:
             return self._skip(offset + 1)
         if not self.text.startswith(close, offset):
             if offset >= len(self.text):
-                raise _Syntax(
-                    offset, "the file ends too early", f'"," or "{close}"', f'add the missing "{close}"'
-                )
+                raise _Syntax(offset, "the file ends too early", f'"," or "{close}"', f'add the missing "{close}"')
             raise _Syntax(
                 offset, f"unexpected {self.text[offset]!r}", f'"," or "{close}"', "is a comma missing before?"
             )

@@ -41,9 +41,7 @@ def migrate(document: object, targets: Targets = "auto") -> Migration:
         ConditionError: The document is no object.
     """
     if not isinstance(document, dict):
-        raise ConditionError(
-            f"not a suite: a {type(document).__name__}", hint=f"an object with {LIST} is wanted"
-        )
+        raise ConditionError(f"not a suite: a {type(document).__name__}", hint=f"an object with {LIST} is wanted")
     result = Migration(copy.deepcopy(document))
     configs = list(_configs(result.document))
     shared = result.document.get("defaults")

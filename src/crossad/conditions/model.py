@@ -52,12 +52,8 @@ class _DraemFamily(TrainedConfig):
         ge=4,
         le=512,
     )
-    discriminator_width: int = key(
-        64, "discriminator's first stage; smaller for demos", unit="channels", ge=4, le=512
-    )
-    in_channels: Literal[1, 3] = key(
-        3, "network input: 3 repeats grey, 1 takes the mean of colour", unit="channels"
-    )
+    discriminator_width: int = key(64, "discriminator's first stage; smaller for demos", unit="channels", ge=4, le=512)
+    in_channels: Literal[1, 3] = key(3, "network input: 3 repeats grey, 1 takes the mean of colour", unit="channels")
     anomaly_probability: float = key(
         0.5, "share of training images that get a synthetic fault", unit="fraction", ge=0, le=1
     )
@@ -162,9 +158,7 @@ class DraemSevnetConfig(_DraemFamily):
                 continue
             for name in dependents:
                 if getattr(self, name) is not None:
-                    yield Problem(
-                        name, f"not used: {switch} is {getattr(self, switch)}", f"only with {switch} {value}"
-                    )
+                    yield Problem(name, f"not used: {switch} is {getattr(self, switch)}", f"only with {switch} {value}")
         if self.severity_head_spatial_size is not None and (
             self.severity_head_spatial_size > min(self.severity_map_size)
         ):
@@ -184,9 +178,7 @@ class DinomalyConfig(TrainedConfig):
 
     model_type: Literal["dinomaly"] = key("dinomaly", "the model")
     batch_size: int = key(8, "images per training step", unit="images", ge=1, le=4096)
-    learning_rate: float = key(
-        2e-3, "as written; absent: 0.002 for stable_adamw, 0.0001 for the others", gt=0, le=1
-    )
+    learning_rate: float = key(2e-3, "as written; absent: 0.002 for stable_adamw, 0.0001 for the others", gt=0, le=1)
     optimizer: Literal["adam", "adamw", "sgd", "stable_adamw"] = key(
         "stable_adamw", "adam: coupled L2; adamw, stable_adamw: decoupled decay; sgd: momentum .9"
     )
@@ -237,19 +229,13 @@ class PatchcoreConfig(CommonConfig):
     """PatchCore (Roth et al., CVPR 2022): a memory bank of pretrained patch features."""
 
     model_type: Literal["patchcore"] = key("patchcore", "the model")
-    batch_size: int = key(
-        32, "images per pass; changes no number", unit="images", role="execution", ge=1, le=4096
-    )
+    batch_size: int = key(32, "images per pass; changes no number", unit="images", role="execution", ge=1, le=4096)
     max_epochs: Literal[1] = key(1, "the bank is filled in one pass", unit="epochs")
     backbone: Annotated[str, *one_of("backbone", tuple(BACKBONES))] = key("wide_resnet50_2", "timm backbone")
-    layers: LayerNames = key(
-        ("layer2", "layer3"), "stages whose features are used; the default follows the backbone"
-    )
+    layers: LayerNames = key(("layer2", "layer3"), "stages whose features are used; the default follows the backbone")
     pre_trained: bool = key(True, "false: random weights, saved with the checkpoint; such rows take no rank")
     coreset_sampling_ratio: float = key(0.1, "share of patches kept in the bank", unit="fraction", gt=0, le=1)
-    num_neighbors: int = key(
-        9, "neighbours that re-weight an image's score", role="evaluation", ge=1, le=1000
-    )
+    num_neighbors: int = key(9, "neighbours that re-weight an image's score", role="evaluation", ge=1, le=1000)
 
     @classmethod
     def fill(cls, data: dict[str, Any]) -> None:
@@ -267,9 +253,7 @@ class PatchcoreConfig(CommonConfig):
             return
         unknown = [name for name in self.layers if name not in family.layers]
         if unknown:
-            yield Problem(
-                "layers", f"{self.backbone} has no stage {', '.join(unknown)}", ", ".join(family.layers)
-            )
+            yield Problem("layers", f"{self.backbone} has no stage {', '.join(unknown)}", ", ".join(family.layers))
         if any(side % family.size_multiple for side in self.image_size):
             yield Problem(
                 "image_size",

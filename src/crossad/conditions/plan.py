@@ -58,6 +58,4 @@ def evaluation_parts(config: Config, domain: str) -> list[Part]:
 
 def condition_parts(config: Config) -> list[Part]:
     """The parts of the data that decide a resolved condition."""
-    return sorted(
-        {part for domain in evaluation_domains(config) for part in evaluation_parts(config, domain)}
-    )
+    return sorted({part for domain in evaluation_domains(config) for part in evaluation_parts(config, domain)})

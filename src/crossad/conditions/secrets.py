@@ -48,8 +48,6 @@ def _secret_value(text: str) -> bool:
     if _VALUE.search(text):
         return True
     return any(
-        any(sign.isupper() for sign in word)
-        and any(sign.islower() for sign in word)
-        and re.search(r"\d", word)
+        any(sign.isupper() for sign in word) and any(sign.islower() for sign in word) and re.search(r"\d", word)
         for word in _WORD40.findall(text)
     )

@@ -108,9 +108,7 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name.strip():
-            raise UsageError(
-                f"cannot read --set {pair}", hint="write --set key=value, for example --set max_epochs=1"
-            )
+            raise UsageError(f"cannot read --set {pair}", hint="write --set key=value, for example --set max_epochs=1")
         if name.strip() in parsed:
             raise UsageError(f"--set names a key twice: {name}")
         value = jsonc.Document(f"--set {name}", text)
@@ -140,17 +138,13 @@ class _Loader:
         for index, raw in enumerate(expand(value, self._wrong)):
             first = names.setdefault(raw.name, index)
             if first != index and raw.name:
-                self._add(
-                    (LIST, raw.element, "name"), "name used twice", raw.name, hint=f"condition {first} has it"
-                )
+                self._add((LIST, raw.element, "name"), "name used twice", raw.name, hint=f"condition {first} has it")
             condition = self._condition(index, raw, hidden)
             if condition is not None:
                 conditions.append(condition)
         self._unused_overrides()
         if self.faults:
-            raise SuiteError(
-                sorted(self.faults.values(), key=lambda fault: (fault.line or 0, fault.column or 0))
-            )
+            raise SuiteError(sorted(self.faults.values(), key=lambda fault: (fault.line or 0, fault.column or 0)))
         about = value.get("suite", {})
         name = about.get("name") or FilePath(self.document.file).stem
         return Suite(name, about.get("description", ""), tuple(conditions), tuple(self._warnings()))
@@ -204,15 +198,11 @@ class _Loader:
         hidden = set()
         for path, why in secrets(value):
             hidden.add(path)
-            self._add(
-                path, why, "(not shown)", "no literal secrets in a suite", "refer to a secret by its name"
-            )
+            self._add(path, why, "(not shown)", "no literal secrets in a suite", "refer to a secret by its name")
         return hidden
 
     def _wrong(self, wrong: Wrong) -> None:
-        found = (
-            None if "missing" in wrong.message or wrong.of_key else show(_at(self.document.value, wrong.path))
-        )
+        found = None if "missing" in wrong.message or wrong.of_key else show(_at(self.document.value, wrong.path))
         self._add(wrong.path, wrong.message, found, wrong.allowed, wrong.hint, of_key=wrong.of_key)
 
     def _issue(

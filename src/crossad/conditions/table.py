@@ -110,9 +110,7 @@ def _scalar(part: Mapping[str, Any]) -> str:
         )
         if name in part and abs(part[name]) < 2**53
     )
-    word = {"integer": "integer", "number": "number", "string": "text", "boolean": "true \\| false"}[
-        part["type"]
-    ]
+    word = {"integer": "integer", "number": "number", "string": "text", "boolean": "true \\| false"}[part["type"]]
     if "pattern" in part:
         word = f"text `{part['pattern']}`".replace("|", "\\|")
     return word + ",".join(bounds)

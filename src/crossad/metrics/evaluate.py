@@ -63,8 +63,7 @@ def evaluate_domain(done: Pass) -> dict[str, Any]:
         "counts": {"good": int(normals.size), "fault": int(faults.size)},
         "threshold": _threshold(done, measured),
         "tpr_at_fpr": {
-            text: measured.take(f"tpr_at_fpr.{text}", tpr_at_fpr, scores, labels, float(text))
-            for text in FPRS
+            text: measured.take(f"tpr_at_fpr.{text}", tpr_at_fpr, scores, labels, float(text)) for text in FPRS
         },
         "outside_source_range": outside,
         "score_shift": measured.take("score_shift", score_shift, normals, done.source_normals),
@@ -85,9 +84,7 @@ def _areas(
 def _strata(done: Pass, measured: _Measured) -> dict[str, float | None]:
     names = np.array([name or "" for name in done.strata or ()])
     return {
-        str(name): measured.take(
-            f"strata.{name}", auroc, done.scores[names == name], done.labels[names == name]
-        )
+        str(name): measured.take(f"strata.{name}", auroc, done.scores[names == name], done.labels[names == name])
         for name in np.unique(names)
         if name
     }

@@ -78,9 +78,7 @@ class Ledger:
 
     def failures(self, condition_id: str) -> list[dict[str, Any]]:
         """All failures of a condition, oldest first."""
-        paths = sorted(
-            (self.root / "failures" / condition_id).glob("*.json"), key=lambda path: path.stat().st_mtime_ns
-        )
+        paths = sorted((self.root / "failures" / condition_id).glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
         return [found for path in paths if (found := _read(path)) is not None]
 
 
@@ -95,13 +93,11 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise DataError(
-            f"not a crossad commit: {path}: {error}", hint="move the file away and run again"
-        ) from error
+        raise DataError(f"not a crossad commit: {path}: {error}", hint="move the file away and run again") from error
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise DataError(
-            f"commit of another version: {path}: got format {value.get('format') if isinstance(value, dict) else value!r},"
-            f" allowed {FORMAT}",
+            f"commit of another version: {path}:"
+            f" got format {value.get('format') if isinstance(value, dict) else value!r}, allowed {FORMAT}",
             hint="use the crossad version that wrote it, or another results folder",
         )
     return value

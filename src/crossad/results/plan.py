@@ -25,17 +25,11 @@ class PlanEntry(BaseModel):
     experiment_id: int = Field(description="index in the suite after expansion")
     name: str
     description: str = ""
-    config: dict[str, Any] = Field(
-        description="resolved: defaults, matrix, overrides and auto targets applied"
-    )
+    config: dict[str, Any] = Field(description="resolved: defaults, matrix, overrides and auto targets applied")
     condition_id: str
     training_key: str
-    evaluation_keys: dict[str, str] = Field(
-        default_factory=dict, description="domain -> key, the source first"
-    )
-    overrides: dict[str, Any] = Field(
-        default_factory=dict, description="keys that --set and --limit-images set"
-    )
+    evaluation_keys: dict[str, str] = Field(default_factory=dict, description="domain -> key, the source first")
+    overrides: dict[str, Any] = Field(default_factory=dict, description="keys that --set and --limit-images set")
     resources: dict[str, Any] = Field(default_factory=dict)
 
     def repeated(self, repeat: int) -> PlanEntry:
@@ -58,9 +52,7 @@ class Plan(BaseModel):
     suite: str
     created: str = Field(description="ISO 8601, UTC, of revision 1")
     data: str = Field(description="root of the images")
-    command: tuple[str, ...] = Field(
-        (), description="the command line of revision 1: given again, it continues"
-    )
+    command: tuple[str, ...] = Field((), description="the command line of revision 1: given again, it continues")
     overrides: dict[str, Any] = Field(default_factory=dict, description="those of all conditions together")
     conditions: tuple[PlanEntry, ...]
 

@@ -9,7 +9,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from crossad.files import write_atomic
 
-Phase = Literal["starting", "loading", "fitting", "coreset", "validating", "scoring", "saving", "done", "failed", "interrupted"]
+Phase = Literal[
+    "starting",
+    "loading",
+    "fitting",
+    "coreset",
+    "validating",
+    "scoring",
+    "saving",
+    "done",
+    "failed",
+    "interrupted",
+]
 
 
 class Progress(BaseModel):

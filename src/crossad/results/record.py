@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 
 class Part(BaseModel):
@@ -53,15 +53,15 @@ class DomainResult(Part):
     """One scoring pass over the test split of one domain."""
 
     status: Literal["ok", "failed"]
-    test_image_AUROC: float | None = None
+    test_image_AUROC: float | None = None  # noqa: N815 - the guide's name
     interval: Interval | None = None
     counts: dict[str, int] = Field(default_factory=dict, description="test images by label: good, fault")
     undefined: dict[str, str] = Field(default_factory=dict, description="metric -> why it has no value")
     threshold: ThresholdTransfer | None = None
     tpr_at_fpr: dict[str, float | None] = Field(default_factory=dict, description='"0.01", "0.05"')
-    outside_source_range: float | None = Field(None, description="share of scores outside the source's range")
+    outside_source_range: float | None = Field(default=None, description="share of scores outside the source's range")
     score_shift: float | None = Field(
-        None, description="(mean normal score here - at source) / std of source normals"
+        default=None, description="(mean normal score here - at source) / std of source normals"
     )
     parts: dict[str, float | None] = Field(default_factory=dict, description="AUROC of each sub-score")
     strata: dict[str, float | None] = Field(default_factory=dict, description="AUROC per stratum (cold, warm, ...)")
@@ -93,7 +93,7 @@ class TrainingInfo(Part):
     weights_sha256: str | None = None
     training_images: int = 0
     resumed_from_step: int | None = None
-    shared_with: str | None = Field(None, description="attempt whose training this condition reuses")
+    shared_with: str | None = Field(default=None, description="attempt whose training this condition reuses")
 
 
 class Provenance(Part):
@@ -125,11 +125,13 @@ class Record(Part):
     attempt: str
     status: Literal["success", "partial", "failed"]
     timestamp: str = Field(description="ISO 8601, UTC, end of the condition")
-    val_image_AUROC: float | None = Field(None, description="AUROC on the source's test split")
+    val_image_AUROC: float | None = Field(  # noqa: N815 - the guide's name
+        default=None, description="AUROC on the source's test split"
+    )
     source_results: DomainResult | None = None
     target_results: dict[str, DomainResult] = Field(default_factory=dict)
     avg_target_auroc: float | None = Field(
-        None, description="mean over targets that have an AUROC; see n_targets"
+        default=None, description="mean over targets that have an AUROC; see n_targets"
     )
     n_targets: int = 0
     transfer_ratio: float | None = None
@@ -143,7 +145,7 @@ class Record(Part):
     training_info: TrainingInfo | None = None
     best_checkpoint: str | None = None
     validation: str = "source_test"
-    selection: str = Field("", description='for people: "selected on test" or "selected on hold-out"')
+    selection: str = Field(default="", description='for people: "selected on test" or "selected on hold-out"')
     normalisation: str = "as_stored"
     deviations: list[str] = Field(default_factory=list, description="overrides, resumed, random weights, ...")
     random_weights: bool = False

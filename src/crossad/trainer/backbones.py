@@ -129,9 +129,7 @@ def create(
         MissingInputError: the weights are nowhere.
         DataError: the file is damaged or of another model.
     """
-    state, known = (
-        load_pretrained(name, weights_dir) if pre_trained else (None, Backbone(name, None, "random"))
-    )
+    state, known = load_pretrained(name, weights_dir) if pre_trained else (None, Backbone(name, None, "random"))
     model: nn.Module = timm.create_model(name, pretrained=False, **arguments)
     if state is not None:
         fill(model, state, f"{name} from {known.source}")

@@ -56,7 +56,7 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise FileNotFoundError(path)
     try:
-        with safe_open(path, framework="pt") as handle:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as handle:
             header = json.loads((handle.metadata() or {})[HEADER])
             return {name: handle.get_tensor(name) for name in handle.keys()}, header  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError) as error:

@@ -45,11 +45,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from crossad.errors import DataError
 from crossad.trainer.detector import Randomness
 from crossad.trainer.rows import Rows
 
+LANE = 64  # columns of a tile that are looked at as one
 UNIT_ROUNDOFF = 2.0**-24
 SMALLEST_NORMAL = 2.0**-126
 LARGEST = 1e15  # squares of sums stay finite in float32
@@ -122,9 +124,7 @@ def k_center_greedy(features: Tensor, count: int, first: int, sizes: Sizes | Non
         DataError: a feature is not finite, or too large to be squared.
     """
     if not (1 <= count <= len(features) and 0 <= first < len(features)):
-        raise ValueError(
-            f"count {count}, first {first}: allowed 1 to {len(features)}, 0 to {len(features) - 1}"
-        )
+        raise ValueError(f"count {count}, first {first}: allowed 1 to {len(features)}, 0 to {len(features) - 1}")
     sizes = sizes or (CUDA if features.is_cuda else CPU)
     return _Selection(features.contiguous(), count, sizes).run(first)
 
@@ -135,7 +135,8 @@ class _Selection:
     def __init__(self, features: Tensor, count: int, sizes: Sizes) -> None:
         rows, width = features.shape
         self.features, self.sizes, self.count = features, sizes, count
-        self.relative = _gamma(width + 8)
+        self.relative, self.flushed = _gamma(width + 8), 8 * width * SMALLEST_NORMAL
+        self.tile = torch.empty(0, device=features.device)
         self.mean = features.mean(0)
         self.squares = torch.cat(
             [self._centred(part).double().pow(2).sum(1) for part in torch.split(features, sizes.rows)]
@@ -205,27 +206,40 @@ class _Selection:
             return
         rows = rows[self.seen[rows].argsort()]  # those that missed equally much meet the same centres
         for group in torch.split(rows, self.sizes.rows):
-            features, value = self._centred(self.features[group]), self.value[group]
+            features = functional.pad(self._centred(self.features[group]), (0, 1), value=1.0)
+            value = self.value[group]
             missed = self.picks[int(self.seen[group].min()) : now]
             for picks in torch.split(missed, self.sizes.centres):
                 self._meet(group, features, picks, value)
             self.value[group], self.seen[group] = value, now
 
     def _meet(self, rows: Tensor, features: Tensor, picks: Tensor, value: Tensor) -> None:
-        """Lower the values (m,) of rows (m,), centred features (m, d), by their distances to picks (k,)."""
+        """Lower the values (m,) of rows (m,), features (m, d + 1), by their distances to picks (k,)."""
         squares = self.squares[rows]
-        centres = self._centred(self.features[picks])
-        product = torch.addmm(self.squares[picks].float(), features, centres.T, alpha=-2)
-        error = self.relative * (squares.sqrt() + self.longest) ** 2 + 8 * features.shape[1] * SMALLEST_NORMAL
-        high = (1 + self.relative) * (product.amin(1).double() + squares + error)
+        whole = torch.arange(-(-len(picks) // LANE) * LANE, device=picks.device)
+        picks = picks[whole.clamp_max(len(picks) - 1)]  # the last pick fills the last lane
+        centres = torch.cat([-2 * self._centred(self.features[picks]), self.squares[picks, None].float()], 1)
+        product = torch.mm(features, centres.T, out=self._tile(len(rows), len(picks)))
+        lanes = product.view(len(rows), -1, LANE)
+        lowest = lanes.amin(2)
+        error = self.relative * (squares.sqrt() + self.longest) ** 2 + self.flushed
+        high = (1 + self.relative) * (lowest.amin(1).double() + squares + error)
         high = torch.minimum(high, value.double() ** 2)
         limit = (high / (1 - self.relative) + error - squares).float()
         limit = torch.nextafter(limit, limit.new_tensor(torch.inf))
-        which, at = (product <= limit[:, None]).nonzero(as_tuple=True)
+        near, lane = (lowest <= limit[:, None]).nonzero(as_tuple=True)
+        one, at = (lanes[near, lane] <= limit[near, None]).nonzero(as_tuple=True)
+        which, at = near[one], lane[one] * LANE + at
         pairs = zip(torch.split(which, self.sizes.pairs), torch.split(at, self.sizes.pairs), strict=True)
         for one, other in pairs:
             exact = distances(self.features[rows[one]], self.features[picks[other]])
             value.scatter_reduce_(0, one, exact, "amin")
+
+    def _tile(self, rows: int, columns: int) -> Tensor:
+        """Room for a product, the same each time: new memory would cost a page fault every 4 kB."""
+        if self.tile.numel() < rows * columns:
+            self.tile = torch.empty(rows * columns, device=self.tile.device)
+        return self.tile[: rows * columns].view(rows, columns)
 
     def _centred(self, features: Tensor) -> Tensor:
         return features - self.mean

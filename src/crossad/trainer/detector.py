@@ -57,8 +57,10 @@ class Randomness:
 
 
 class Detector(nn.Module, ABC):
-    """A model. Images come as (B, C, H, W) float32, C = 1 or 3, in the reader's scale; a model that wants three
-    channels repeats grey itself, and a model that wants ImageNet statistics applies them itself.
+    """A model.
+
+    Images come as (B, C, H, W) float32, C = 1 or 3, in the reader's scale; a model that wants three channels repeats
+    grey itself, and a model that wants ImageNet statistics applies them itself.
     """
 
     backbone: Backbone | None = None

@@ -31,9 +31,7 @@ class Domains:
         """
         files = list_images(self.root, domain, split)
         if not files:
-            raise DataError(
-                f"no images: {self.root / domain / split}", hint=f"run 'crossad data check {self.root}'"
-            )
+            raise DataError(f"no images: {self.root / domain / split}", hint=f"run 'crossad data check {self.root}'")
         return limit(files, self.config.limit_images, LIMIT_SEED) if self.config.limit_images else files
 
     def training_files(self) -> tuple[tuple[ImageFile, ...], tuple[ImageFile, ...]]:

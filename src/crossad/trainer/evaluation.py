@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crossad.conditions.identity import evaluation_key
 from crossad.data.layout import ImageFile
-from crossad.metrics.evaluate import evaluate_domain
+from crossad.metrics.evaluate import Pass, evaluate_domain
 from crossad.metrics.threshold import threshold_at
 from crossad.results.record import DomainResult
 from crossad.trainer import predictions
@@ -158,16 +157,18 @@ class Evaluator:
     ) -> DomainResult:
         facts = self.domains.facts(domain)
         measured = evaluate_domain(
-            scores.image,
-            scores.labels,
-            threshold=yardstick.threshold,
-            by_construction=yardstick.by_construction and role == "source",
-            source_normals=yardstick.normals,
-            source_range=(yardstick.low, yardstick.high),
-            parts=scores.parts,
-            floors=floors,
-            strata=_column([file.stratum for file in scores.files]),
-            severities=_severities(scores.files),
+            Pass(
+                scores.image,
+                scores.labels,
+                threshold=yardstick.threshold,
+                by_construction=yardstick.by_construction and role == "source",
+                source_normals=yardstick.normals,
+                source_range=(yardstick.low, yardstick.high),
+                parts=scores.parts,
+                floors=floors,
+                strata=_column([file.stratum for file in scores.files]),
+                severities=_severities(scores.files),
+            )
         )
         return DomainResult(
             status="ok",
@@ -178,9 +179,7 @@ class Evaluator:
             **measured,
         )
 
-    def _draw(
-        self, domain: str, role: str, scores: DomainScores, images: ImageSource, yardstick: Yardstick
-    ) -> None:
+    def _draw(self, domain: str, role: str, scores: DomainScores, images: ImageSource, yardstick: Yardstick) -> None:
         stamps = (*self.stamps, *(("SYNTHETIC DATA",) if self.domains.facts(domain).synthetic else ()))
         style = Style(*yardstick.colours, yardstick.threshold, stamps, self.context.config.max_visualizations)
         draw_domain(self.context.task.paths.visualizations(role, domain), scores, images, style)
@@ -188,7 +187,7 @@ class Evaluator:
     def _commit(self, domain: str, role: str, done: Evaluated) -> None:
         """Make the evaluation count: its rows first, then one create-once object that names them."""
         context = self.context
-        key, lock = evaluation_key(context.config, domain), context.locks.evaluation(domain)
+        key, lock = context.evaluation_key(domain), context.locks.evaluation(domain)
         table = context.ledger.root / "evaluations" / f"{key}-{context.attempt.id}.parquet"
         predictions.write(table, done.rows)
         results = context.task.results
@@ -206,7 +205,7 @@ class Evaluator:
     def _committed(self, domain: str, role: str) -> Evaluated | None:
         """An evaluation that somebody finished before: no image is scored again, its pictures are linked here."""
         context = self.context
-        key, lock = evaluation_key(context.config, domain), context.locks.evaluation(domain)
+        key, lock = context.evaluation_key(domain), context.locks.evaluation(domain)
         commit: dict[str, Any] | None = context.ledger.committed("evaluation", key, lock)
         if commit is None:
             return None

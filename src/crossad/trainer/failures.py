@@ -39,7 +39,11 @@ def as_failure(error: BaseException, step: str | None = None) -> Failure:
     if known is None:
         return Failure(kind="crash", message=f"{type(error).__name__}: {_first_line(error)}", exit_code=1, step=step)
     return Failure(
-        kind=type(known).__name__, message=known.message, hint=known.hint, exit_code=known.exit_code, step=step
+        kind=type(known).__name__,
+        message=known.message,
+        hint=known.hint,
+        exit_code=known.exit_code,
+        step=step,
     )
 
 

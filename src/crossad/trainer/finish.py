@@ -96,7 +96,11 @@ def make_record(context: Context, outcome: Outcome, detector: Detector | None) -
     lines = [auroc_line("Source", config.source_domain, source)] if source else []
     lines += [auroc_line("Target", domain, result) for domain, result in sorted(results.items())]
     return Record(
-        condition={"name": task.name, "description": task.description, "config": config.model_dump(mode="json")},
+        condition={
+            "name": task.name,
+            "description": task.description,
+            "config": config.model_dump(mode="json"),
+        },
         condition_id=context.attempt.condition_id,
         training_key=context.attempt.training_key,
         run=task.run,

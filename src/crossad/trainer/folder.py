@@ -48,5 +48,3 @@ def _set_aside(paths: ConditionPaths) -> None:
     for path in (pictures, paths.predictions, paths.predictions.with_suffix(".csv"), paths.manifest):
         if path.exists():
             path.rename(aside / path.name)
-
-

@@ -44,9 +44,7 @@ class Interrupt:
             InterruptedRun: a stop was requested.
         """
         if self.requested:
-            raise InterruptedRun(
-                "stopped from outside; progress is saved", hint="the same command continues from here"
-            )
+            raise InterruptedRun("stopped from outside; progress is saved", hint="the same command continues from here")
 
     def serve(self) -> Interrupt:
         """Block the signals (call it before libraries start threads: they inherit the mask) and start the waiter."""

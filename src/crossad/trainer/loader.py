@@ -58,7 +58,11 @@ class ImageSource:
     """The images of one split: random access by index, decoded by threads, cached while they fit."""
 
     def __init__(
-        self, files: Sequence[ImageFile], preprocessing: Preprocessing, workers: int = 1, cache_bytes: int = CACHE_BYTES
+        self,
+        files: Sequence[ImageFile],
+        preprocessing: Preprocessing,
+        workers: int = 1,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         """Remember the files; nothing is read yet."""
         self.files = tuple(files)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossad.conditions.model import Config
+from crossad.conditions.plan import condition_parts, evaluation_parts, training_parts
 from crossad.data.lock import lock_part
 
 
@@ -16,20 +17,11 @@ class Locks:
     """The hashes of the parts of `data.lock.json` that one condition reads."""
 
     def __init__(self, data: Path, config: Config) -> None:
-        """Read the lock once."""
-        source = config.source_domain
-        parts = [(source, "train")] if config.validation == "holdout" else [(source, "train"), (source, "test")]
-        self._data, self._training_parts = data, parts
-        self._own_statistics = config.normalisation == "domain_stats"
-        targets = config.target_domains or ()
-        self.training = lock_part(data, parts)
-        everything = {part for domain in (source, *targets) for part in self._evaluation_parts(domain)}
-        self.condition = lock_part(data, sorted(everything))
+        """Read the lock of the data root."""
+        self._data, self._config = data, config
+        self.training = lock_part(data, training_parts(config))
+        self.condition = lock_part(data, condition_parts(config))
 
     def evaluation(self, domain: str) -> str | None:
         """The lock of one domain's evaluation: the training's parts and the domain's test split."""
-        return lock_part(self._data, self._evaluation_parts(domain))
-
-    def _evaluation_parts(self, domain: str) -> list[tuple[str, str]]:
-        own = [(domain, "test"), *([(domain, "train")] if self._own_statistics else [])]
-        return sorted({*self._training_parts, *own})
+        return lock_part(self._data, evaluation_parts(self._config, domain))

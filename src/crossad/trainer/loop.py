@@ -33,7 +33,9 @@ from crossad.trainer.optim import (
 )
 from crossad.trainer.reporter import Reporter
 
-FINITE_CHECK_STEPS = 20  # on a GPU each look at the loss waits for the device; NaN stays NaN, so a few steps late is fine
+FINITE_CHECK_STEPS = (
+    20  # on a GPU each look at the loss waits for the device; NaN stays NaN, so a few steps late is fine
+)
 
 Validate = Callable[[], float | None]  # AUROC of the current weights on the validation split; None where undefined
 
@@ -211,7 +213,11 @@ class Fitting:
         """Write weights, optimizer, best-so-far and standing as one file."""
         tensors, scalars = optimizer_state(self.optimizer)
         state = nested("model", self._weights()) | nested("optimizer", tensors) | nested("best", self.best)
-        header: Mapping[str, Any] = {"key": self.around.key, "optimizer": scalars, "standing": asdict(self.standing)}
+        header: Mapping[str, Any] = {
+            "key": self.around.key,
+            "optimizer": scalars,
+            "standing": asdict(self.standing),
+        }
         save_state(self.around.state_file, state, header)
         self._saved = time.monotonic()
 

@@ -121,7 +121,5 @@ def _caption(lines: Sequence[str], width: int) -> NDArray[np.uint8]:
     box = np.full((CAPTION * len(shown) + 6, width, 3), PAPER, dtype=np.uint8)
     for number, line in enumerate(shown, start=1):
         scale = min(0.45, 0.45 * (width - 8) / max(1, cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)[0][0]))
-        cv2.putText(
-            box, line, (4, CAPTION * number - 6), cv2.FONT_HERSHEY_SIMPLEX, scale, INK, 1, cv2.LINE_AA
-        )
+        cv2.putText(box, line, (4, CAPTION * number - 6), cv2.FONT_HERSHEY_SIMPLEX, scale, INK, 1, cv2.LINE_AA)
     return box

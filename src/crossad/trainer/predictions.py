@@ -45,9 +45,7 @@ def write(path: Path, table: Sequence[Row]) -> None:
     names = [*COLUMNS, *extra]
     types: Mapping[str, pa.DataType] = {"label": pa.int8(), "predicted": pa.int8()}
     texts = {"domain", "split", "path", "stratum"}
-    schema = pa.schema(
-        [(name, pa.string() if name in texts else types.get(name, pa.float64())) for name in names]
-    )
+    schema = pa.schema([(name, pa.string() if name in texts else types.get(name, pa.float64())) for name in names])
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([{name: row.get(name) for name in names} for row in table], schema), sink)
     write_atomic(path, sink.getvalue())

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-from crossad import __version__
 from crossad.results.record import Provenance
 from crossad.trainer.detector import Detector
 from crossad.trainer.device import describe
+from crossad.version import __version__
 
 LIBRARIES = ("torch", "torchvision", "lightning", "anomalib", "timm", "numpy", "opencv-python", "safetensors")
 

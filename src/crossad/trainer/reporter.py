@@ -76,7 +76,9 @@ class Reporter:
 
     def hyperparameters(self, config: dict[str, Any], metrics: dict[str, float]) -> None:
         """The table of TensorBoard's HPARAMS tab."""
-        plain = {key: value if isinstance(value, int | float | str | bool) else str(value) for key, value in config.items()}
+        plain = {
+            key: value if isinstance(value, int | float | str | bool) else str(value) for key, value in config.items()
+        }
         self._board.add_hparams(plain, metrics, run_name=".")
         self._board.flush()
 
@@ -87,7 +89,9 @@ class Reporter:
         self._phase_started = self._now()
         if total:
             label = f"{phase} {detail}".strip()
-            self._bar = tqdm(total=total, unit=unit or "it", desc=label, file=self._details, mininterval=2.0, ascii=True)
+            self._bar = tqdm(
+                total=total, unit=unit or "it", desc=label, file=self._details, mininterval=2.0, ascii=True
+            )
         self._snapshot(force=True)
 
     def advance(self, count: int = 1, **values: float) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,9 +17,22 @@ from torch.nn import functional
 from crossad.data.layout import ImageFile
 from crossad.errors import DataError
 from crossad.trainer.detector import Detector, Scores
-from crossad.trainer.loader import ImageSource, in_order
+from crossad.trainer.loader import in_order
 
 MAP_SIDE = 112  # longest side of a kept map: enough for a picture, 25 kB an image
+
+
+class Images(Protocol):
+    """What can be scored: files with labels, in batches."""
+
+    files: tuple[ImageFile, ...]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int: ...
+
+    def batches(self, order: Sequence[Sequence[int]]) -> Iterator[Tensor]:
+        """Batch after batch, (B, C, H, W)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -26,25 +40,22 @@ class DomainScores:
     """Raw scores of one split of one domain, row i belonging to files[i]."""
 
     files: tuple[ImageFile, ...]
+    labels: NDArray[np.int64]  # (N,), 0 good, 1 fault; of the image as scored, which a hold-out may have changed
     image: NDArray[np.float64]  # (N,)
     parts: dict[str, NDArray[np.float64]]  # each (N,)
     maps: NDArray[np.float16] | None  # (N, h, w)
     seconds: float
 
     @property
-    def labels(self) -> NDArray[np.int64]:
-        """0 good, 1 fault; (N,)."""
-        return np.array([file.label for file in self.files], dtype=np.int64)
-
-    @property
     def normals(self) -> NDArray[np.float64]:
         """Scores of the good images."""
-        return self.image[self.labels == 0]
+        normals: NDArray[np.float64] = self.image[self.labels == 0]
+        return normals
 
 
 def score_source(
     detector: Detector,
-    images: ImageSource,
+    images: Images,
     fabric: Fabric,
     *,
     batch_size: int,
@@ -81,6 +92,7 @@ def score_source(
         )
     return DomainScores(
         files=images.files,
+        labels=images.labels,
         image=image,
         parts={name: torch.cat(values).numpy() for name, values in parts.items()},
         maps=np.concatenate(maps) if maps else None,

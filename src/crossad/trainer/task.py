@@ -55,7 +55,8 @@ def load_task(
         )
     if not task.data.is_dir():
         raise MissingInputError(
-            f"no such data folder: {task.data}", hint="name it with --data, or make one: crossad synth data/hdmap"
+            f"no such data folder: {task.data}",
+            hint="name it with --data, or make one: crossad synth data/hdmap",
         )
     return task
 

@@ -26,9 +26,7 @@ class Trained:
     info: TrainingInfo
 
 
-def reuse(
-    detector: Detector, ledger: Ledger, key: str, lock: str | None, *, exclude: Path
-) -> Trained | None:
+def reuse(detector: Detector, ledger: Ledger, key: str, lock: str | None, *, exclude: Path) -> Trained | None:
     """Load the weights another condition (or an earlier attempt) committed for the same training key.
 
     A commit whose file is gone or changed is set aside, and the caller trains.
@@ -132,4 +130,3 @@ def commit_training(ledger: Ledger, key: str, lock: str | None, trained: Trained
         },
         lock,
     )
-

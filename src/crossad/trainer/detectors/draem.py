@@ -97,9 +97,7 @@ class DraemNetworks(GradientDetector):
             KeyError: a tensor is missing, extra, or of another shape.
         """
         own = self.state_dict()
-        wrong = {*own} ^ {*state} | {
-            name for name in {*own} & {*state} if own[name].shape != state[name].shape
-        }
+        wrong = {*own} ^ {*state} | {name for name in {*own} & {*state} if own[name].shape != state[name].shape}
         if wrong:
             raise KeyError(f"{len(wrong)} tensors do not match, among them {', '.join(sorted(wrong)[:3])}")
         self.load_state_dict(dict(state))
@@ -136,7 +134,7 @@ class Draem(DraemNetworks):
 
 
 def fault_map(logits: Tensor) -> Tensor:
-    """Probability of the fault class (B, H, W) of logits (B, 2, H, W); in float32: half precision ties."""
+    """Probability of the fault class (B, H, W) of logits (B, 2, H, W); in float32: half precision has ties."""
     return functional.softmax(logits.float(), dim=1)[:, 1]
 
 
