@@ -66,7 +66,7 @@ def test_a_failure_on_the_ledger_says_why(lab: Any) -> None:
     assert (entry.state, entry.problems[0].message) == ("failed", "out of memory")
 
 
-@pytest.mark.parametrize(("pid", "state"), [(os.getpid(), "running"), (2**22 + 1, "lost")], ids=["this-process", "nobody"])
+@pytest.mark.parametrize(("pid", "state"), [(os.getpid(), "running"), (2**22 + 1, "lost")], ids=["alive", "gone"])
 def test_a_trainer_without_a_record_is_running_or_lost(lab: Any, pid: int, state: str) -> None:
     lab.run("night1", [], holes=[lab.sim("one")])
     now = time.time()
