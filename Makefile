@@ -8,7 +8,6 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(CACHE)/uv/bin/uv
 DEMO ?= demo
-export OMP_NUM_THREADS ?=
 
 .PHONY: help
 help:  ## Show this help

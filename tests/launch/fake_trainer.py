@@ -1,7 +1,8 @@
 """Obeys the trainer's command line and leaves its tree, without torch.
 
 The first word of the condition's name says how it behaves: ok, meet (ok once another one has begun), sleep (until
-SIGTERM, then 75), deaf (ignores SIGTERM), exitNN, flaky (crashes once), crash, kill9, lost (0 without a commit), partial (65 with a record).
+SIGTERM, then 75), deaf (ignores SIGTERM), exitNN, flaky (crashes once), crash, kill9, lost (0 without a commit),
+partial (65 with a record).
 """
 
 from __future__ import annotations

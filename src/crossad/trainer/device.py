@@ -34,6 +34,22 @@ def _cgroup_quota() -> float | None:
         return None
 
 
+def _threads() -> int:
+    """Threads as OMP_NUM_THREADS says (its first number), else one a processor.
+
+    Raises:
+        EnvironmentFault: the variable is not a number.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if not asked:
+        return cpu_limit()
+    if not asked.isdecimal() or int(asked) < 1:
+        raise EnvironmentFault(
+            f"OMP_NUM_THREADS: got {asked!r}, allowed: a number of threads", hint="unset it to use every processor"
+        )
+    return int(asked)
+
+
 def set_up(gpu_id: str, *, precision: str = "32-true") -> Fabric:
     """Pin device, precision, threads and determinism for the whole process.
 
@@ -45,7 +61,7 @@ def set_up(gpu_id: str, *, precision: str = "32-true") -> Fabric:
         UsageError: `gpu_id` is neither.
         EnvironmentFault: a GPU was asked for and there is none; never a silent CPU run.
     """
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or cpu_limit())
+    torch.set_num_threads(_threads())
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
     torch.use_deterministic_algorithms(True, warn_only=gpu_id != CPU)
     torch.backends.cuda.matmul.allow_tf32 = False
