@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crossad.data.deposit import resize
 from crossad.seeds import generator
-from crossad.synth.gearbox import FAULT_TEETH, PLANET_TEETH, SHAPE, Fault
+from crossad.synth.gearbox import FAULT_TEETH, PLANET_TEETH, Fault
 from crossad.synth.physics import State, masks, simulate
 from crossad.synth.presets import DOMAINS, GENERATOR, Preset, find_preset
 
@@ -112,14 +112,6 @@ def _scaled(maps: NDArray[np.float32], letter: str, preset: Preset) -> NDArray[n
         return maps / np.float32(full_scale(letter))
     low, high = (extreme(axis=(1, 2), keepdims=True) for extreme in (maps.min, maps.max))
     return np.asarray((maps - low) / (high - low))
-
-
-def resize(pixels: NDArray[np.float32], size: tuple[int, int] | None) -> NDArray[np.float32]:
-    """To (H, W), bilinear, by area where a side shrinks; the one way for every split, label and mask."""
-    if size is None or size == SHAPE:
-        return pixels
-    shrinks = size[0] < pixels.shape[0] or size[1] < pixels.shape[1]
-    return np.asarray(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
 
 
 def healthy(state: State) -> State:

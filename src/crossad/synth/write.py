@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import multiprocessing
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -17,14 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from crossad.errors import UsageError
-from crossad.files import create_once, write_atomic, write_json
-from crossad.synth.encode import Stored, encode
+from crossad.data.deposit import SUFFIX, Wanted, already_there, new_domain, store, write_table
+from crossad.data.encode import encode
+from crossad.files import create_once, write_json
 from crossad.synth.images import BATCH, HEADROOM, Address, Rendered, Request, addresses, full_scale, render
 from crossad.synth.presets import DOMAINS, GENERATOR, find_preset
 from crossad.version import __version__
 
-LEVELS = {"png8": 255, "png16": 65535}
 README = """SYNTHETIC DATA
 
 The domains in this folder that have a domain.json with "synthetic": true come from crossad's physics-based HDMAP
@@ -58,52 +53,20 @@ def write_domain(
     Raises:
         UsageError: Another domain lies there, or this one lacks files.
     """
-    target = root / f"domain_{letter}"
-    if already_there(target, letter, request):
+    wanted = _wanted(root, letter, request)
+    if already_there(wanted):
         return False
-    root.mkdir(parents=True, exist_ok=True)
-    # the new domain grows one level deeper than domains lie, so that nobody lists a part of it
-    with tempfile.TemporaryDirectory(prefix=".crossad-synth-", dir=root) as aside:
-        folder = Path(aside) / target.name
-        folder.mkdir()
+    with new_domain(wanted) as folder:
         images = list(_images(folder, letter, request, workers, advance))
         _describe(folder, letter, request, images)
         create_once(root / "README.txt", README)
-        try:
-            folder.rename(target)
-        except OSError:  # somebody else was faster: the same domain is as good as ours
-            if not already_there(target, letter, request):
-                raise
-            return False
     return True
 
 
-def already_there(target: Path, letter: str, request: Request) -> bool:
-    """Whether the very domain that is asked for lies there.
-
-    Raises:
-        UsageError: Something else lies there, or images are missing.
-    """
-    if not target.exists():
-        return False
-    wanted, found = facts(letter, request), _found(target)
-    if found is None:
-        raise UsageError(
-            f"{target} is there and was not written by crossad synth",
-            hint="choose another folder: crossad synth DIR",
-        )
-    differing = [name for name, value in wanted.items() if found.get(name) != value]
-    if differing:
-        told = "; ".join(f"{name}: there {found.get(name)}, asked for {wanted[name]}" for name in differing)
-        raise UsageError(f"another domain lies in {target}: {told}", hint="choose another folder, or move it away")
-    suffix = suffix_of(request)
-    missing = [place.stem for place in addresses(request) if not (target / f"{place.stem}{suffix}").is_file()]
-    if missing:
-        raise UsageError(
-            f"{target} lacks {len(missing)} of its {request.images} images, first {missing[0]}{suffix}",
-            hint=f"remove {target} and generate it anew: the same seed gives the same images",
-        )
-    return True
+def _wanted(root: Path, letter: str, request: Request) -> Wanted:
+    suffix = SUFFIX[request.format]
+    names = [f"{place.stem}{suffix}" for place in addresses(request)]
+    return Wanted(root / f"domain_{letter}", facts(letter, request), names, "crossad synth")
 
 
 def facts(letter: str, request: Request) -> dict[str, Any]:
@@ -125,25 +88,12 @@ def facts(letter: str, request: Request) -> dict[str, Any]:
     }
 
 
-def suffix_of(request: Request) -> str:
-    """What the names of images end in."""
-    return ".tiff" if request.format == "tiff" else ".png"
-
-
-def _found(target: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads((target / "domain.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def _images(
     folder: Path, letter: str, request: Request, workers: int, advance: Callable[[int], None]
 ) -> Iterator[Written]:
     places = addresses(request)
     lots = [places[start : start + BATCH] for start in range(0, len(places), BATCH)]
-    for parent in {(folder / sub / place.stem).parent for place in places for sub in (".", "masks")}:
+    for parent in {(folder / "masks" / place.stem).parent for place in places}:
         parent.mkdir(parents=True, exist_ok=True)
     work = partial(_write_lot, folder, letter, request)
     if workers == 1:
@@ -164,25 +114,14 @@ def _write_lot(folder: Path, letter: str, request: Request, places: Sequence[Add
 
 def _write_image(folder: Path, letter: str, request: Request, image: Rendered) -> Written:
     """Write an image and its mask; plain writes, because the folder is renamed as a whole."""
-    name = f"{image.address.stem}{suffix_of(request)}"
+    name = f"{image.address.stem}{SUFFIX[request.format]}"
     label = f"SYNTHETIC {GENERATOR} {find_preset(request.preset).name} domain {letter} seed {request.seed}"
-    stored, clipped = _stored(image, request)
+    stored, clipped = store(image.pixels, request.format)
     (folder / name).write_bytes(encode(stored, label))
     if image.state.severity > 0:
         mask = encode(image.mask.astype(np.uint8) * np.uint8(255), f"mask; {label}")
         (folder / "masks" / f"{image.address.stem}.png").write_bytes(mask)
     return Written(_row(name, image, request), clipped, image.pixels.size)
-
-
-def _stored(image: Rendered, request: Request) -> tuple[Stored, int]:
-    """Pixels as the file holds them, and how many were clipped to fit."""
-    if request.format == "tiff":
-        return image.pixels, 0
-    whitest = LEVELS[request.format]
-    levels = np.rint(image.pixels.astype(np.float64) * whitest)
-    held = np.clip(levels, 0, whitest)
-    stored: Stored = held.astype(np.uint8) if request.format == "png8" else held.astype(np.uint16)
-    return stored, int((levels > whitest).sum())
 
 
 def _row(name: str, image: Rendered, request: Request) -> dict[str, str | int]:
@@ -203,11 +142,7 @@ def _row(name: str, image: Rendered, request: Request) -> dict[str, str | int]:
 
 
 def _describe(folder: Path, letter: str, request: Request, images: Sequence[Written]) -> None:
-    text = io.StringIO()
-    table = csv.DictWriter(text, fieldnames=list(images[0].row), lineterminator="\n")
-    table.writeheader()
-    table.writerows(image.row for image in images)
-    write_atomic(folder / "metadata.csv", text.getvalue())
+    write_table(folder / "metadata.csv", [image.row for image in images])
     share = sum(image.clipped for image in images) / sum(image.pixels for image in images)
     measured = dict(zip(_MEASURED, (share, __version__), strict=True))
     write_json(folder / "domain.json", facts(letter, request) | measured)

@@ -1,4 +1,4 @@
-"""Bytes of PNG and TIFF files, each labelled as synthetic inside; the same pixels and label give the same bytes."""
+"""Bytes of grey PNG and TIFF files with a label inside; the same pixels and label give the same bytes."""
 
 from __future__ import annotations
 
