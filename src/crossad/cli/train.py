@@ -88,15 +88,16 @@ def command(config_file: Path, experiment_id: str, results: Path, run_name: str 
     with Interrupt(options.pop("grace_seconds")).serve() as interrupt:
         from datetime import UTC, datetime
 
+        from crossad.errors import InterruptedRun
         from crossad.results.layout import run_name as timestamp
+        from crossad.trainer.finish import exit_code
         from crossad.trainer.run import run_condition
         from crossad.trainer.task import load_task
 
         run = run_name or timestamp(datetime.now(UTC))
         task = load_task(config_file, experiment_id, results=results, run=run, interrupt=interrupt, **options)
         record = run_condition(task)
-    failed = [result.error for result in record.target_results.values() if result.error]
     click.echo(f"record: {results / record.run} ({record.status})", err=True)
     click.echo(f"next: crossad report {record.run} --results-dir {results}", err=True)
-    if failed:
-        raise SystemExit(max(failure.exit_code for failure in failed))
+    if missing := exit_code(record):
+        raise SystemExit(InterruptedRun.exit_code if interrupt.requested else missing)

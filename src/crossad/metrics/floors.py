@@ -23,7 +23,11 @@ def floor_scores(train: Images, test: Images) -> dict[str, Floats]:
     Both are arrays (N, C, H, W) or iterables of images (C, H, W), of one size. Test images are taken one at a
     time: with an iterable of them, memory holds one image and the averaged train images.
     """
-    subspace = Subspace(train)
+    return scores_above(Subspace(train), test)
+
+
+def scores_above(subspace: Subspace, test: Images) -> dict[str, Floats]:
+    """The same for a subspace fitted before: one fit serves every test split."""
     rows = [(image.mean(dtype=np.float64), image.max(), subspace.residual(image)) for image in test]
     mean, largest, pca = np.array(rows, dtype=np.float64).reshape(-1, 3).T
     return {"mean_intensity": mean, "max_intensity": largest, "pca": pca}

@@ -111,6 +111,8 @@ class Provenance(Part):
     deterministic: bool = True
     data_lock: str | None = None
     weights: dict[str, str] = Field(default_factory=dict, description="asset name -> sha256")
+    textures: dict[str, str] = Field(default_factory=dict, description="texture folder -> sha256 of names and bytes")
+    image_digest: str | None = Field(default=None, description="of the container image, where it says so")
     command: list[str] = Field(default_factory=list)
 
 

@@ -11,17 +11,20 @@ from lightning.fabric import Fabric
 
 from crossad.conditions.identity import evaluation_key
 from crossad.conditions.model import Config
-from crossad.results.layout import ConditionPaths, RunPaths
+from crossad.errors import UsageError
+from crossad.results.layout import ConditionPaths, RunPaths, slug
 from crossad.results.ledger import Ledger
 from crossad.results.plan import repeated_key
 from crossad.trainer.interrupt import Interrupt
 from crossad.trainer.locks import Locks
 from crossad.trainer.reporter import Reporter
 
+FULL = "32-true"  # the precision that results are in unless they say otherwise
+
 
 @dataclass(frozen=True)
 class Task:
-    """One condition and where it runs; nothing here but `config` changes a number (on equal devices)."""
+    """One condition and where it runs; but for `config` and `precision` nothing changes a number (on equal devices)."""
 
     name: str
     config: Config  # resolved: no "auto" targets
@@ -30,7 +33,7 @@ class Task:
     run: str
     description: str = ""
     gpu_id: str = "cpu"
-    precision: str = "32-true"
+    precision: str = FULL
     weights_dir: Path | None = None
     deviations: tuple[str, ...] = ()
     repeat: int = 1  # above 1: finished work done again on purpose, under keys of its own
@@ -38,10 +41,22 @@ class Task:
     interrupt: Interrupt = field(default_factory=Interrupt)
     echo: bool = True
 
+    def __post_init__(self) -> None:
+        """Refuse a run name that would lead out of the results folder, or that no folder can have."""
+        if slug(self.run) != self.run:
+            raise UsageError(
+                f"--run: got {self.run!r}, allowed: letters, digits and _ . + -", hint=f"for example {slug(self.run)}"
+            )
+
     @property
     def paths(self) -> ConditionPaths:
         """The condition's folder."""
         return RunPaths(self.results, self.run).condition(self.name)
+
+    def keyed(self, key: str) -> str:
+        """The key of this task's work: a repeat and another arithmetic are other work than the plain one."""
+        repeated = repeated_key(key, self.repeat)
+        return repeated if self.precision == FULL else f"{repeated}-{self.precision}"
 
 
 @dataclass(frozen=True)
@@ -72,4 +87,4 @@ class Context:
 
     def evaluation_key(self, domain: str) -> str:
         """The key under which this attempt's scoring pass over a domain is committed."""
-        return repeated_key(evaluation_key(self.config, domain), self.task.repeat)
+        return self.task.keyed(evaluation_key(self.config, domain))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossad.conditions.model import Config
 from crossad.data.layout import DomainFacts, ImageFile, domain_facts, limit, list_images
 from crossad.data.normalise import Statistics, statistics
+from crossad.data.reader import read
 from crossad.errors import DataError
 from crossad.seeds import generator
 from crossad.trainer.loader import ImageSource, Preprocessing
@@ -21,6 +23,7 @@ class Domains:
 
     root: Path
     config: Config
+    _statistics: dict[str, Statistics] = field(default_factory=dict, compare=False, repr=False)  # by domain
 
     def files(self, domain: str, split: str) -> tuple[ImageFile, ...]:
         """The image files of one split, cut to `limit_images` per label.
@@ -36,7 +39,7 @@ class Domains:
 
     def training_files(self) -> tuple[tuple[ImageFile, ...], tuple[ImageFile, ...]]:
         """(fit on, held out): the source's normals, split by seed where the validation is a hold-out."""
-        files = tuple(file for file in self.files(self.config.source_domain, "train") if file.label == 0)
+        files = self._normals(self.config.source_domain)
         ratio = self.holdout_ratio
         if ratio is None:
             return files, ()
@@ -53,6 +56,34 @@ class Domains:
             tuple(file for index, file in enumerate(files) if index in held),
         )
 
+    def _normals(self, domain: str) -> tuple[ImageFile, ...]:
+        """The good images of a domain's training split.
+
+        Raises:
+            MissingInputError: the domain or the split is not there.
+            DataError: it has none.
+        """
+        files = tuple(file for file in self.files(domain, "train") if file.label == 0)
+        if not files:
+            raise DataError(
+                f"no normal images: {self.root / domain / 'train' / 'good'}",
+                hint=f"run 'crossad data check {self.root}'",
+            )
+        return files
+
+    def upsampled(self, domains: Iterable[str]) -> list[str]:
+        """Sentences about domains whose first test image is smaller than the network's input."""
+        height, width = self.config.image_size
+        found: dict[tuple[int, int], list[str]] = {}
+        for domain in domains:
+            native = read(self.files(domain, "test")[0].path).native
+            if native[0] < height or native[1] < width:
+                found.setdefault(native, []).append(domain)
+        return [
+            f"upsampled: {', '.join(names)} from {native[0]}x{native[1]} to {height}x{width}"
+            for native, names in found.items()
+        ]
+
     @property
     def holdout_ratio(self) -> float | None:
         """Share of the source's normals that is held out, or None where the source's test set validates."""
@@ -68,7 +99,9 @@ class Domains:
         found: Statistics | None = None
         if mode in ("source_stats", "domain_stats"):
             of = self.config.source_domain if mode == "source_stats" else domain
-            found = statistics([file for file in self.files(of, "train") if file.label == 0])
+            if of not in self._statistics:
+                self._statistics[of] = statistics(self._normals(of))
+            found = self._statistics[of]
         return Preprocessing(self.config.image_size, mode, found)
 
     def facts(self, domain: str) -> DomainFacts:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crossad.data.layout import ImageFile
+from crossad.files import sha256_file
 from crossad.metrics.evaluate import Pass, evaluate_domain
 from crossad.metrics.threshold import threshold_at
 from crossad.results.record import DomainResult
@@ -19,11 +21,13 @@ from crossad.trainer import predictions
 from crossad.trainer.context import Context
 from crossad.trainer.detector import Detector
 from crossad.trainer.domains import Domains
-from crossad.trainer.floors import floor_scores
+from crossad.trainer.floors import Floors
 from crossad.trainer.holdout import HoldoutSource
 from crossad.trainer.loader import ImageSource
 from crossad.trainer.pictures import Style, colour_range, draw_domain
 from crossad.trainer.scoring import DomainScores, score_source
+
+Role = Literal["source", "targets"]  # the folders of pictures are called so, too
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Evaluator:
         """Take the fitted detector, on its device; `stamps` are said on every picture."""
         self.context, self.detector, self.domains, self.stamps = context, detector, domains, stamps
         self._yardstick: Yardstick | None = None
+        self._floors = Floors(domains)
 
     def source(self) -> Evaluated:
         """Evaluate the source's test split and fix the yardstick for the targets."""
@@ -90,31 +95,33 @@ class Evaluator:
         self.context.reporter.scalar(f"result/{name}", result.test_image_AUROC, 0)
         self.context.reporter.fact(auroc_line(role, domain, result))
 
-    def _evaluate(self, domain: str, role: str) -> Evaluated:
+    def _evaluate(self, domain: str, role: Role) -> Evaluated:
         context, config = self.context, self.context.config
-        files = self.domains.files(domain, "test")
-        images = self.domains.open(files, domain)
-        context.reporter.phase("scoring", len(images), "image", domain)
-        scores = score_source(
-            self.detector,
-            images,
-            context.fabric,
-            batch_size=config.batch_size,
-            keep_maps=config.max_visualizations != 0,
-            advance=context.reporter.advance,
-        )
-        if role == "source":
-            self._yardstick = self._measure(scores)
-        yardstick = self._yardstick
-        assert yardstick is not None  # noqa: S101 - source() runs before any target()
-        floors = floor_scores(self.domains, images, domain)
-        result = self._result(domain, scores, yardstick, floors, role)
-        rows = predictions.rows(scores, yardstick.threshold)
-        self._draw(domain, role, scores, images, yardstick)
-        images.close()
-        done = Evaluated(result, rows, yardstick.colours)
+        with closing(self.domains.open(self.domains.files(domain, "test"), domain)) as images:
+            context.reporter.phase("scoring", len(images), "image", domain)
+            scores = score_source(
+                self.detector,
+                images,
+                context.fabric,
+                batch_size=config.batch_size,
+                keep_maps=config.max_visualizations != 0,
+                advance=self._advance,
+            )
+            if role == "source":
+                self._yardstick = self._measure(scores)
+            yardstick = self._yardstick
+            assert yardstick is not None  # noqa: S101 - source() runs before any target()
+            result = self._result(domain, scores, yardstick, self._floors.scores(images), role)
+            done = Evaluated(result, predictions.rows(scores, yardstick.threshold), yardstick.colours)
+            context.reporter.phase("saving", detail=domain)
+            self._draw(domain, scores, images, yardstick)
         self._commit(domain, role, done)
         return done
+
+    def _advance(self, count: int) -> None:
+        """Count images, and stop between two batches where that was asked for: no evaluation is half done."""
+        self.context.reporter.advance(count)
+        self.context.task.interrupt.check()
 
     def _measure(self, scores: DomainScores) -> Yardstick:
         """Threshold (conformal 95 % quantile of normals), score range and colour scale from the source."""
@@ -122,11 +129,10 @@ class Evaluator:
         normals = scores.normals
         if held_out:
             source = self.context.config.source_domain
-            holdout = HoldoutSource(self.domains.open(held_out, source), self.context.config.seed)
-            normals = score_source(
-                self.detector, holdout, self.context.fabric, batch_size=self.context.config.batch_size
-            ).normals
-            holdout.close()
+            with closing(HoldoutSource(self.domains.open(held_out, source), self.context.config.seed)) as holdout:
+                normals = score_source(
+                    self.detector, holdout, self.context.fabric, batch_size=self.context.config.batch_size
+                ).normals
         return Yardstick(
             threshold=threshold_at(normals) if len(normals) else None,
             by_construction=not held_out,
@@ -153,7 +159,7 @@ class Evaluator:
         scores: DomainScores,
         yardstick: Yardstick,
         floors: dict[str, NDArray[np.float64]],
-        role: str,
+        role: Role,
     ) -> DomainResult:
         facts = self.domains.facts(domain)
         measured = evaluate_domain(
@@ -179,30 +185,35 @@ class Evaluator:
             **measured,
         )
 
-    def _draw(self, domain: str, role: str, scores: DomainScores, images: ImageSource, yardstick: Yardstick) -> None:
+    def _draw(self, domain: str, scores: DomainScores, images: ImageSource, yardstick: Yardstick) -> None:
         stamps = (*self.stamps, *(("SYNTHETIC DATA",) if self.domains.facts(domain).synthetic else ()))
         style = Style(*yardstick.colours, yardstick.threshold, stamps, self.context.config.max_visualizations)
-        draw_domain(self.context.task.paths.visualizations(role, domain), scores, images, style)
+        draw_domain(self._kept(domain), scores, images, style)
 
-    def _commit(self, domain: str, role: str, done: Evaluated) -> None:
-        """Make the evaluation count: its rows first, then one create-once object that names them."""
+    def _kept(self, domain: str) -> Path:
+        """Where this attempt keeps an evaluation: beside the commits, so that no visible folder is needed for it."""
         context = self.context
-        key, lock = context.evaluation_key(domain), context.locks.evaluation(domain)
-        table = context.ledger.root / "evaluations" / f"{key}-{context.attempt.id}.parquet"
+        return context.ledger.root / "evaluations" / f"{context.evaluation_key(domain)}-{context.attempt.id}"
+
+    def _commit(self, domain: str, role: Role, done: Evaluated) -> None:
+        """Make the evaluation count: its rows first, then one create-once object that names them."""
+        context, kept = self.context, self._kept(domain)
+        table = kept / "predictions.parquet"
         predictions.write(table, done.rows)
         results = context.task.results
-        pictures = context.task.paths.visualizations(role, domain)
         payload = {
             "attempt": context.attempt.id,
             "domain": domain,
-            "predictions": os.path.relpath(table, results),
-            "pictures": os.path.relpath(pictures, results),
+            "predictions": table.relative_to(results).as_posix(),
+            "predictions_sha256": sha256_file(table),
+            "pictures": kept.relative_to(results).as_posix(),
             "colours": list(done.colours),
             "result": done.result.model_dump(mode="json"),
         }
-        context.ledger.commit("evaluation", key, payload, lock)
+        show(kept, context.task.paths.visualizations(role, domain))
+        context.ledger.commit("evaluation", context.evaluation_key(domain), payload, context.locks.evaluation(domain))
 
-    def _committed(self, domain: str, role: str) -> Evaluated | None:
+    def _committed(self, domain: str, role: Role) -> Evaluated | None:
         """An evaluation that somebody finished before: no image is scored again, its pictures are linked here."""
         context = self.context
         key, lock = context.evaluation_key(domain), context.locks.evaluation(domain)
@@ -210,13 +221,25 @@ class Evaluator:
         if commit is None:
             return None
         table = context.task.results / commit["predictions"]
-        if not table.is_file():
+        if not table.is_file() or sha256_file(table) != commit["predictions_sha256"]:
             context.ledger.withdraw("evaluation", key, commit["data_lock"])
             return None
-        _link(context.task.results / commit["pictures"], context.task.paths.visualizations(role, domain))
+        show(context.task.results / commit["pictures"], context.task.paths.visualizations(role, domain))
         context.reporter.detail(f"{domain}: evaluation reused from attempt {commit['attempt']}")
         low, high = commit["colours"]
         return Evaluated(DomainResult.model_validate(commit["result"]), predictions.read(table), (low, high))
+
+
+def show(kept: Path, here: Path) -> None:
+    """Hard-link an evaluation's pictures into a visible folder (copied where links cannot be)."""
+    if here.exists():
+        shutil.rmtree(here)  # links that an attempt left which died before its record
+    for picture in sorted(kept.glob("*.jpg")):
+        here.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(picture, here / picture.name)
+        except OSError:
+            shutil.copy2(picture, here / picture.name)
 
 
 def auroc_line(role: str, domain: str, result: DomainResult) -> str:
@@ -229,21 +252,6 @@ def auroc_line(role: str, domain: str, result: DomainResult) -> str:
     if result.interval:
         shown += f" [{result.interval.low:.4f}, {result.interval.high:.4f}]"
     return f"{shown} ({metric})"
-
-
-def _link(pictures: Path, here: Path) -> None:
-    """Hard-link another attempt's pictures into this condition's folder (copied where links cannot be)."""
-    if not pictures.is_dir() or pictures == here:
-        return
-    here.mkdir(parents=True, exist_ok=True)
-    for picture in pictures.iterdir():
-        target = here / picture.name
-        if target.exists():
-            continue
-        try:
-            os.link(picture, target)
-        except OSError:
-            shutil.copy2(picture, target)
 
 
 def _column(values: list[str | None]) -> list[str | None] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -14,7 +15,7 @@ from crossad.metrics.evaluate import summarise
 from crossad.results.manifest import write_manifest
 from crossad.results.record import DomainResult, Failure, Record
 from crossad.trainer import predictions
-from crossad.trainer.context import Context
+from crossad.trainer.context import FULL, Context
 from crossad.trainer.detector import Detector
 from crossad.trainer.evaluation import Evaluated, auroc_line
 from crossad.trainer.provenance import peak_memory, provenance
@@ -50,8 +51,7 @@ def finish(context: Context, outcome: Outcome, detector: Detector | None) -> Rec
     if evaluated:
         predictions.write(paths.predictions, [row for done in evaluated for row in done.rows])
     record = make_record(context, outcome, detector)
-    ended = datetime.fromisoformat(record.timestamp)
-    path = paths.record(ended.strftime("%Y%m%d_%H%M%S"))
+    path = _free(context, datetime.fromisoformat(record.timestamp))
     write_json(path, record.model_dump(mode="json"))
     values = _metrics(record)
     if values:
@@ -75,6 +75,18 @@ def finish(context: Context, outcome: Outcome, detector: Detector | None) -> Rec
         context.ledger.commit("condition", context.attempt.condition_id, payload, context.locks.condition)
     context.reporter.fact(_last_line(record))
     return record
+
+
+def exit_code(record: Record) -> int:
+    """What the process ends with: 0, or the gravest of what is missing."""
+    failures = [record.error, *(result.error for result in record.target_results.values())]
+    return max((failure.exit_code for failure in failures if failure), default=0)
+
+
+def _free(context: Context, ended: datetime) -> Path:
+    """Where the record goes; two attempts that end within one second leave two records."""
+    path = context.task.paths.record(ended.strftime("%Y%m%d_%H%M%S"))
+    return path if not path.exists() else _free(context, ended + timedelta(seconds=1))
 
 
 def make_record(context: Context, outcome: Outcome, detector: Detector | None) -> Record:
@@ -115,23 +127,23 @@ def make_record(context: Context, outcome: Outcome, detector: Detector | None) -
         validation=config.validation,
         selection=SELECTION[config.validation],
         normalisation=config.normalisation,
-        deviations=_deviations(outcome, random),
+        deviations=_deviations(outcome, random, task.precision),
         random_weights=random,
         synthetic_data=any(result.synthetic for result in (source, *results.values()) if result),
         timings_seconds=outcome.timings | {"total": round(time.time() - context.attempt.started, 3)},
         peak_memory_bytes=peak_memory(),
         peak_device_memory_bytes=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
-        provenance=provenance(
-            detector, device, seed=config.seed, precision=task.precision, data_lock=context.locks.condition
-        ),
+        provenance=provenance(detector, device, config, precision=task.precision, data_lock=context.locks.condition),
         error=outcome.failure,
         summary=lines,
         **summary,
     )
 
 
-def _deviations(outcome: Outcome, random: bool) -> list[str]:
+def _deviations(outcome: Outcome, random: bool, precision: str) -> list[str]:
     found = list(outcome.deviations)
+    if precision != FULL:
+        found.append(f"precision {precision}")
     info = outcome.trained.info if outcome.trained else None
     if info and info.resumed_from_step is not None:
         found.append(f"resumed from step {info.resumed_from_step}")
@@ -152,6 +164,7 @@ def _last_line(record: Record) -> str:
     ratio = "undefined" if record.transfer_ratio is None else f"{record.transfer_ratio:.3f}"
     average = "undefined" if record.avg_target_auroc is None else f"{record.avg_target_auroc:.4f}"
     return (
-        f"Finished: {record.condition['name']} | {record.status} | average target AUROC: {average}"
+        f"{'Ended' if record.error else 'Finished'}: {record.condition['name']} | {record.status}"
+        f" | average target AUROC: {average}"
         f" over {record.n_targets} | transfer ratio: {ratio} | {record.timings_seconds['total']:.0f} s"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,8 +42,9 @@ def _set_aside(paths: ConditionPaths) -> None:
     """Move the pictures and predictions of an attempt that wrote a record; logs and records are history and stay."""
     if not paths.manifest.exists():
         return
-    number = len(list(paths.root.glob("superseded-*"))) + 1
-    aside = paths.root / f"superseded-{number}"
+    aside = next(
+        folder for number in itertools.count(1) if not (folder := paths.root / f"superseded-{number}").exists()
+    )
     aside.mkdir()
     pictures = paths.tensorboard / "visualizations"
     for path in (pictures, paths.predictions, paths.predictions.with_suffix(".csv"), paths.manifest):

@@ -16,6 +16,7 @@ from crossad.errors import InterruptedRun
 
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 POLL_SECONDS = 0.5
+CONTINUES = "the same command continues from here"
 
 
 class Interrupt:
@@ -44,7 +45,7 @@ class Interrupt:
             InterruptedRun: a stop was requested.
         """
         if self.requested:
-            raise InterruptedRun("stopped from outside; progress is saved", hint="the same command continues from here")
+            raise InterruptedRun("stopped from outside; progress is saved", hint=CONTINUES)
 
     def serve(self) -> Interrupt:
         """Block the signals (call it before libraries start threads: they inherit the mask) and start the waiter."""
@@ -62,7 +63,13 @@ class Interrupt:
         self._finished.set()
         if self._waiter is not None:
             self._waiter.join()
+            while signal.sigtimedwait(SIGNALS, 0) is not None:  # a second signal must not kill what is ending well
+                self._requested.set()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        if self.requested and isinstance(error, Exception) and not isinstance(error, InterruptedRun):
+            raise InterruptedRun(
+                f"stopped from outside; on the way out: {type(error).__name__}: {error}", hint=CONTINUES
+            ) from error
 
     def _wait(self) -> None:
         while not self._finished.is_set():

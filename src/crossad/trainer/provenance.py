@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import resource
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import torch
 
+from crossad.conditions.model import Config
+from crossad.files import sha256_file
 from crossad.results.record import Provenance
 from crossad.trainer.detector import Detector
 from crossad.trainer.device import describe
@@ -21,7 +24,7 @@ LIBRARIES = ("torch", "torchvision", "lightning", "anomalib", "timm", "numpy", "
 
 
 def provenance(
-    detector: Detector | None, device: torch.device, *, seed: int, precision: str, data_lock: str | None
+    detector: Detector | None, device: torch.device, config: Config, *, precision: str, data_lock: str | None
 ) -> Provenance:
     """What it takes to repeat the numbers of this process."""
     backbone = detector.backbone if detector else None
@@ -34,12 +37,26 @@ def provenance(
         threads=torch.get_num_threads(),
         cpu=_cpu(),
         precision=precision,
-        seed=seed,
+        seed=config.seed,
         deterministic=torch.are_deterministic_algorithms_enabled(),
         data_lock=data_lock,
         weights={backbone.name: backbone.sha256 or "random"} if backbone else {},
+        image_digest=os.environ.get("CROSSAD_IMAGE_DIGEST"),
+        textures=_textures(config),
         command=sys.argv,
     )
+
+
+def _textures(config: Config) -> dict[str, str]:
+    """A hash over names and bytes of the texture folder that a condition names; nothing where it names none."""
+    named = getattr(config, "anomaly_source", "")
+    folder = Path(named.removeprefix("dtd:"))
+    if not named.startswith("dtd:") or not folder.is_dir():
+        return {}
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}:{sha256_file(path)};".encode())
+    return {named: digest.hexdigest()}
 
 
 def peak_memory() -> int:

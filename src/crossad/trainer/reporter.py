@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -53,17 +54,17 @@ class Reporter:
         self._close_bar()
         logging.captureWarnings(capture=False)
         logging.getLogger().removeHandler(self._handler)
-        self._board.close()
-        self._facts.close()
-        self._details.close()
+        for stream in (self._board, self._facts, self._details):
+            with contextlib.suppress(OSError):  # on a full disk the last lines are lost, never the reason
+                stream.close()
 
     def fact(self, line: str, level: str = "INFO") -> None:
         """One line for people and grep, in both logs and on the screen."""
-        stamped = f"{datetime.now(UTC).strftime('%Y-%m-%d %H:%M:%S')} | {level} | {line}"
-        self._facts.write(f"{stamped}\n")
-        self.detail(stamped)
         if self._echo:
             print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the program's talk
+        stamped = f"{datetime.now(UTC).strftime('%Y-%m-%d %H:%M:%S')} | {level} | {' '.join(line.split())}"
+        self._facts.write(f"{stamped}\n")
+        self.detail(stamped)
 
     def detail(self, line: str) -> None:
         """One line for the detail log only."""

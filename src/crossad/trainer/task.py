@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from crossad.conditions.select import select
 from crossad.conditions.suite import load_suite, parse_config, parse_overrides
-from crossad.errors import ConditionError, MissingInputError, UsageError
+from crossad.errors import ConditionError, DataError, MissingInputError, UsageError
 from crossad.results.plan import Plan
 from crossad.trainer.context import Task
 
@@ -67,7 +69,17 @@ def _plan(file: Path) -> Plan | None:
         found = json.loads(file.read_bytes())
     except (OSError, ValueError):
         return None  # the suite loader says what is wrong, with line and column
-    return Plan.model_validate(found) if isinstance(found, dict) and found.get("kind") == "crossad-plan" else None
+    if not isinstance(found, dict) or found.get("kind") != "crossad-plan":
+        return None
+    try:
+        return Plan.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(
+            f"not a plan of this crossad version: {file}: {where}: {first['msg']}",
+            hint="use the version that wrote it, or name the suite file",
+        ) from error
 
 
 def _from_plan(plan: Plan, experiment_id: str, overridden: bool, data: Path | None, place: dict[str, Any]) -> Task:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crossad.conditions.model import PatchcoreConfig
+from crossad.data.layout import ImageFile
 from crossad.errors import DataError
 from crossad.files import sha256_file
 from crossad.results.ledger import Ledger
@@ -43,6 +45,11 @@ def reuse(detector: Detector, ledger: Ledger, key: str, lock: str | None, *, exc
     info = TrainingInfo.model_validate(commit["training_info"])
     shared = None if weights.is_relative_to(exclude) else commit["attempt"]
     return Trained(weights, info.model_copy(update={"shared_with": shared}))
+
+
+def names_hash(files: Sequence[ImageFile]) -> str:
+    """A short hash of which images there are, in their order."""
+    return hashlib.sha256("\n".join(file.relative for file in files).encode()).hexdigest()[:12]
 
 
 def fit(
