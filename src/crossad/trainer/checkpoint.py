@@ -63,6 +63,17 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise DataError(f"not a crossad checkpoint: {path}: {error}", hint="delete it; training starts anew") from error
 
 
+def check_same(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    """Make sure that a state fits a model exactly.
+
+    Raises:
+        KeyError: a tensor is missing, extra, or of another shape.
+    """
+    wrong = {*own} ^ {*given} | {name for name in {*own} & {*given} if own[name].shape != given[name].shape}
+    if wrong:
+        raise KeyError(f"{len(wrong)} tensors do not match, among them {', '.join(sorted(wrong)[:3])}")
+
+
 def nested(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors with `prefix/` before each name, so that several states fit in one file."""
     return {f"{prefix}/{name}": tensor for name, tensor in state.items()}

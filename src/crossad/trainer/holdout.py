@@ -40,8 +40,15 @@ class HoldoutSource:
 
     def batches(self, order: Sequence[Sequence[int]]) -> Iterator[Tensor]:
         """Batch after batch, (B, C, H, W)."""
+        count = len(self._normals)
         for indices in order:
-            yield torch.stack([self.image(index) for index in indices])
+            clean = self._normals.batch([index % count for index in indices])
+            yield torch.stack(
+                [
+                    image if index < count else self._with_fault(image, index - count)
+                    for index, image in zip(indices, clean, strict=True)
+                ]
+            )
 
     def close(self) -> None:
         """Drop the cache and stop the threads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,10 +47,11 @@ def load_image(file: ImageFile, preprocessing: Preprocessing) -> Tensor:
 
 def load_batch(files: Sequence[ImageFile], preprocessing: Preprocessing) -> Tensor:
     """A batch (B, C, H, W); grey images are repeated where the batch also holds colour."""
-    return _stack([load_image(file, preprocessing) for file in files])
+    return stack([load_image(file, preprocessing) for file in files])
 
 
-def _stack(images: Sequence[Tensor]) -> Tensor:
+def stack(images: Sequence[Tensor]) -> Tensor:
+    """Images (C, H, W) as a batch (B, C, H, W); grey is repeated where one of them has colour."""
     channels = max(image.shape[0] for image in images)
     return torch.stack([image.expand(channels, -1, -1) for image in images])
 
@@ -69,6 +71,7 @@ class ImageSource:
         self.preprocessing = preprocessing
         self.labels = np.array([file.label for file in files], dtype=np.int64)
         self._room = cache_bytes
+        self._lock = threading.Lock()  # of room and cache: images are decoded by several threads
         self._cache: dict[int, Tensor] = {}
         self._pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="decode")
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
@@ -82,14 +85,15 @@ class ImageSource:
         if found is None:
             found = load_image(self.files[index], self.preprocessing)
             cost = found.numel() * found.element_size()
-            if self._room >= cost:
-                self._room -= cost
-                self._cache[index] = found
+            with self._lock:
+                if index not in self._cache and self._room >= cost:
+                    self._room -= cost
+                    self._cache[index] = found
         return found
 
     def batch(self, indices: Sequence[int]) -> Tensor:
         """The images of some indices, (B, C, H, W)."""
-        return _stack(list(self._pool.map(self.image, indices)))
+        return stack(list(self._pool.map(self.image, indices)))
 
     def batches(self, order: Sequence[Sequence[int]]) -> Iterator[Tensor]:
         """Batch after batch; the next one is decoded while the caller works on this one."""

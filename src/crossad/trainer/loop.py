@@ -18,7 +18,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from crossad.conditions.model import TrainedConfig
-from crossad.errors import DeterministicError, InterruptedRun
+from crossad.errors import DataError, DeterministicError, InterruptedRun
 from crossad.seeds import derive, generator
 from crossad.trainer.checkpoint import load_state, nested, save_state, unnested
 from crossad.trainer.detector import GradientDetector, Randomness
@@ -33,9 +33,9 @@ from crossad.trainer.optim import (
 )
 from crossad.trainer.reporter import Reporter
 
-FINITE_CHECK_STEPS = (
-    20  # on a GPU each look at the loss waits for the device; NaN stays NaN, so a few steps late is fine
-)
+FORMAT = 1  # of the state file; another format is a fresh start
+# on a GPU each look at the loss waits for the device; NaN stays NaN, so a few steps late is fine
+FINITE_CHECK_STEPS = 20
 
 Validate = Callable[[], float | None]  # AUROC of the current weights on the validation split; None where undefined
 
@@ -155,8 +155,8 @@ class Fitting:
 
     def _account(self, loss: Tensor) -> None:
         standing = self.standing
-        on_cpu = loss.device.type == "cpu"
-        if not on_cpu and standing.step % FINITE_CHECK_STEPS and standing.step % self.steps_per_epoch:
+        look = any(standing.step % every == 0 for every in (FINITE_CHECK_STEPS, self.steps_per_epoch, self.total))
+        if loss.device.type != "cpu" and not look:
             self.around.reporter.advance()
             return
         value = float(loss)
@@ -170,7 +170,7 @@ class Fitting:
         self.around.reporter.advance(loss=value)
 
     def _end_epoch(self, epoch: int) -> None:
-        """Validate, keep the best weights, decide on the early stop (min_delta serves both; ties keep the earliest)."""
+        """Close the epoch's row of the curve, with a validation where one is due."""
         config, standing, reporter = self.config, self.standing, self.around.reporter
         last = standing.step == self.total
         mean_loss = standing.loss_sum / max(1, standing.loss_steps)
@@ -180,21 +180,28 @@ class Fitting:
             auroc = self.validate()
             row["val_image_AUROC"] = auroc
             reporter.scalar("val_image_AUROC", auroc, standing.step)
-            best = standing.best_auroc
-            if auroc is None or not self.best or best is None or auroc > best + config.early_stopping_min_delta:
-                if auroc is not None or not self.best:
-                    standing.best_auroc, standing.best_epoch, standing.waited = auroc, epoch, 0
-                    self.best = self._weights()
-            else:
-                standing.waited += config.check_val_every_n_epoch
-            patience = config.early_stopping_patience
-            if patience is not None and standing.waited >= patience and not last:
-                standing.stopped = (
-                    f"val_image_AUROC did not improve by {config.early_stopping_min_delta} in {standing.waited} epochs"
-                )
+            if auroc is not None:
+                self._judge(auroc, epoch, last=last)
             shown = "undefined" if auroc is None else f"{auroc:.4f}"
             reporter.detail(f"epoch {epoch}: train_loss {mean_loss:.5f} val_image_AUROC {shown}")
         standing.curve.append(row)
+
+    def _judge(self, auroc: float, epoch: int, *, last: bool) -> None:
+        """Keep the best weights, decide on the early stop: min_delta serves both, ties keep the earliest.
+
+        An undefined AUROC is never judged: without a single defined one nothing stops and the last weights stand.
+        """
+        config, standing = self.config, self.standing
+        best, patience = standing.best_auroc, config.early_stopping_patience
+        if best is None or auroc > best + config.early_stopping_min_delta:
+            standing.best_auroc, standing.best_epoch, standing.waited = auroc, epoch, 0
+            self.best = self._weights()
+        else:
+            standing.waited += config.check_val_every_n_epoch
+        if patience is not None and standing.waited >= patience and not last:
+            standing.stopped = (
+                f"val_image_AUROC did not improve by {config.early_stopping_min_delta} in {standing.waited} epochs"
+            )
 
     def _safe_point(self) -> None:
         if self.around.interrupt.requested:
@@ -214,6 +221,7 @@ class Fitting:
         tensors, scalars = optimizer_state(self.optimizer)
         state = nested("model", self._weights()) | nested("optimizer", tensors) | nested("best", self.best)
         header: Mapping[str, Any] = {
+            "format": FORMAT,
             "key": self.around.key,
             "optimizer": scalars,
             "standing": asdict(self.standing),
@@ -222,11 +230,15 @@ class Fitting:
         self._saved = time.monotonic()
 
     def _resume(self) -> int | None:
-        """Continue from the state file; a state of other work, or none, leaves a fresh start."""
-        if not self.around.state_file.is_file():
+        """Continue from the state file; a state of other work, a damaged one, or none, leaves a fresh start."""
+        try:
+            state, header = load_state(self.around.state_file)
+        except FileNotFoundError:
             return None
-        state, header = load_state(self.around.state_file)
-        if header["key"] != self.around.key:
+        except DataError as error:
+            self.around.reporter.fact(f"Training starts anew: {error.message}", "WARNING")
+            return None
+        if (header.get("format"), header.get("key")) != (FORMAT, self.around.key):
             return None
         self.detector.load_trained_state(unnested("model", state))
         load_optimizer_state(self.optimizer, unnested("optimizer", state), header["optimizer"])

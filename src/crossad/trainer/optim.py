@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossad.conditions.fields import CosineSchedule, StepSchedule, WarmupStepSchedule
+from crossad.conditions.fields import StepSchedule, WarmupStepSchedule
 from crossad.conditions.model import DinomalyConfig, TrainedConfig
 from crossad.trainer.detector import GradientDetector
 from crossad.trainer.networks import StableAdamW
@@ -52,8 +52,8 @@ def learning_rate(config: TrainedConfig, step: int, total_steps: int, steps_per_
         drops = max(0, step - warmup) // (schedule.step_size * steps_per_epoch)
         return _warm(rate, step, warmup) or rate * schedule.gamma**drops
     warmup = schedule.warmup_epochs * steps_per_epoch
-    span = schedule.T_max * steps_per_epoch if isinstance(schedule, CosineSchedule) and schedule.T_max else total_steps
-    return _warm(rate, step, warmup) or _cosine(rate, schedule.eta_min, step - warmup, span - warmup)
+    span = schedule.T_max * steps_per_epoch if schedule.T_max else total_steps - warmup  # the warm-up comes before it
+    return _warm(rate, step, warmup) or _cosine(rate, schedule.eta_min, step - warmup, span)
 
 
 def _warmup_steps(config: TrainedConfig, total_steps: int) -> int:
@@ -99,8 +99,14 @@ def load_optimizer_state(
     Raises:
         ValueError: the state belongs to other parameters.
     """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for key, value in {**tensors, **numbers}.items():
         index, name = key.split("/", 1)
+        fits = int(index) < len(parameters) and (
+            not isinstance(value, Tensor) or value.ndim == 0 or value.shape == parameters[int(index)].shape
+        )
+        if not fits:
+            raise ValueError(f"optimizer state {key} is of other parameters; here are {len(parameters)}")
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

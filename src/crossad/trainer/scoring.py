@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from crossad.data.layout import ImageFile
-from crossad.errors import DataError
+from crossad.errors import DataError, DeterministicError
 from crossad.trainer.detector import Detector, Scores
 from crossad.trainer.loader import in_order
 
@@ -65,7 +66,8 @@ def score_source(
     """Score every image of a split once, in eval mode, in file order.
 
     Raises:
-        DataError: a score is not finite, or an image cannot be read.
+        DataError: some scores are not finite, or an image cannot be read.
+        DeterministicError: no score is finite.
     """
     started = time.monotonic()
     was_training = detector.training
@@ -84,12 +86,7 @@ def score_source(
             advance(len(batch))
     detector.train(was_training)
     image = torch.cat(scores).numpy()
-    if not np.isfinite(image).all():
-        first = images.files[int(np.flatnonzero(~np.isfinite(image))[0])]
-        raise DataError(
-            f"scores that are not finite: {int((~np.isfinite(image)).sum())} of {len(image)}, first: {first.path}",
-            hint="look at that image with 'crossad data check'; a lower learning_rate helps where training diverged",
-        )
+    _check_finite(image, images.files)
     return DomainScores(
         files=images.files,
         labels=images.labels,
@@ -102,19 +99,37 @@ def score_source(
 
 def _score_batch(detector: Detector, batch: Tensor, fabric: Fabric) -> Scores:
     """Score a batch; out of device memory halves it, which changes no number: images are scored on their own."""
-    try:
+    with contextlib.suppress(torch.cuda.OutOfMemoryError), fabric.autocast():
+        return detector.score(batch.to(fabric.device, non_blocking=True))
+    # only here is the error gone, and with it the frames that held the memory
+    torch.cuda.empty_cache()
+    if len(batch) == 1:
         with fabric.autocast():
-            return detector.score(batch.to(fabric.device, non_blocking=True))
-    except torch.cuda.OutOfMemoryError:
-        if len(batch) == 1:
-            raise
-        torch.cuda.empty_cache()
-        halves = [_score_batch(detector, half, fabric) for half in batch.chunk(2)]
-        return Scores(
-            image=torch.cat([half.image for half in halves]),
-            map=torch.cat([half.map for half in halves]),
-            parts={name: torch.cat([half.parts[name] for half in halves]) for name in halves[0].parts},
+            return detector.score(batch.to(fabric.device))
+    halves = [_score_batch(detector, half, fabric) for half in batch.chunk(2)]
+    return Scores(
+        image=torch.cat([half.image for half in halves]),
+        map=torch.cat([half.map for half in halves]),
+        parts={name: torch.cat([half.parts[name] for half in halves]) for name in halves[0].parts},
+    )
+
+
+def _check_finite(scores: NDArray[np.float64], files: Sequence[ImageFile]) -> None:
+    """Stored pixels are finite, so a score that is not is one image's extreme values, or, for all, the weights'.
+
+    Raises:
+        DataError: some scores are not finite.
+        DeterministicError: none is finite.
+    """
+    bad = np.flatnonzero(~np.isfinite(scores))
+    if not bad.size:
+        return
+    what = f"scores that are not finite: {bad.size} of {len(scores)}, first: {files[int(bad[0])].path}"
+    if bad.size == len(scores):
+        raise DeterministicError(
+            what, hint="the weights diverged: lower config.learning_rate, or set config.gradient_clip_val"
         )
+    raise DataError(what, hint="look at that image with 'crossad data check': it may hold extreme values")
 
 
 def _small(maps: Tensor) -> NDArray[np.float16]:

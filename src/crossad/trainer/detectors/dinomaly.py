@@ -1,7 +1,7 @@
 """Dinomaly: a small decoder reconstructs a frozen ViT's features (Guo et al., CVPR 2025), on anomalib's network.
 
-The forward pass, the maps and the loss are anomalib's own; only the construction differs: the encoder comes from local
-weights, its name is looked up instead of guessed from substrings, and the last needed block ends the encoder.
+The forward pass, the maps, the loss and the start are anomalib's own; only the construction differs: the encoder
+comes from local weights, its name is looked up instead of guessed from substrings, and the last needed block ends it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from crossad.conditions.encoders import ENCODERS
 from crossad.conditions.model import DinomalyConfig
 from crossad.trainer.backbones import create, input_statistics
+from crossad.trainer.checkpoint import check_same
 from crossad.trainer.detector import GradientDetector, Randomness, Scores
 from crossad.trainer.networks import (
     CosineHardMiningLoss,
@@ -28,6 +29,7 @@ from crossad.trainer.networks import (
 
 LAYER_NORM_EPS = 1e-8
 MLP_RATIO = 4
+INIT_STD, INIT_LIMIT = 0.01, 0.03
 BLUR_SIGMA, BLUR_SIZE = 4, 5
 ENCODER = "encoder."
 
@@ -43,9 +45,14 @@ class Encoder(nn.Module):
         self.patch_size = int(vit.patch_embed.patch_size[0])  # type: ignore[union-attr, index]
         self.num_register_tokens = int(vit.num_prefix_tokens) - 1  # type: ignore[arg-type]
 
+    def train(self, mode: bool = True) -> Encoder:
+        """Set the mode of everything but the frozen ViT, which stays in eval mode while the decoder trains."""
+        super().train(mode)
+        self.vit.eval()
+        return self
+
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Images (B, 3, H, W) to {"blocks.i": (B, 1 + registers + patches, D)}."""
-        self.vit.eval()  # frozen: dropout stays off while the decoder trains
         with torch.no_grad():
             found = self.vit.forward_intermediates(  # type: ignore[operator]
                 images,
@@ -98,6 +105,8 @@ class _Network(DinomalyModel):
             )
             for _ in range(config.decoder_depth)
         )
+        for part in (self.bottleneck, self.decoder):
+            part.apply(_initialise)
         self.gaussian_blur = GaussianBlur2d(sigma=BLUR_SIGMA, channels=1, kernel_size=BLUR_SIZE)
         self.loss_fn = CosineHardMiningLoss()
 
@@ -113,8 +122,10 @@ class Dinomaly(GradientDetector):
         super().__init__()
         self.config = config
         name = ENCODERS[config.encoder_name]
+        # built at the input's size, so that positions are resampled once and as anomalib does it: timm's own
+        # resampling for other sizes has an antialias that anomalib switches off for the whole process, some time
         vit, self.backbone = create(
-            name, pre_trained=config.pre_trained, weights_dir=weights_dir, dynamic_img_size=True
+            name, pre_trained=config.pre_trained, weights_dir=weights_dir, img_size=config.image_size
         )
         width, heads = int(vit.num_features), int(vit.blocks[0].attn.num_heads)  # type: ignore[arg-type, index, union-attr]
         self.network = _Network(config, Encoder(vit, config.target_layers), width, heads)
@@ -144,11 +155,21 @@ class Dinomaly(GradientDetector):
         return {name: tensor for name, tensor in state.items() if random or not name.startswith(ENCODER)}
 
     def load_trained_state(self, state: Mapping[str, Tensor]) -> None:
-        """The inverse, strict."""
-        own = self.trained_state()
-        if {*own} != {*state}:
-            raise KeyError(f"tensors that do not match: {sorted({*own} ^ {*state})[:5]}")
+        """The inverse, strict.
+
+        Raises:
+            KeyError: a tensor is missing, extra, or of another shape.
+        """
+        check_same(self.trained_state(), state)
         self.network.load_state_dict(dict(state), strict=False)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Draw the weights of one layer as the authors do: with torch's own start, training takes another course."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=INIT_STD, a=-INIT_LIMIT, b=INIT_LIMIT)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def _halves(count: int) -> list[list[int]]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossad.conditions.model import DraemConfig, DraemSevnetConfig
+from crossad.trainer.checkpoint import check_same
 from crossad.trainer.detector import GradientDetector, Randomness, Scores
 from crossad.trainer.faults import Faulted
 from crossad.trainer.faults.textures import Textures, add_textures, source_of_textures
@@ -96,10 +97,7 @@ class DraemNetworks(GradientDetector):
         Raises:
             KeyError: a tensor is missing, extra, or of another shape.
         """
-        own = self.state_dict()
-        wrong = {*own} ^ {*state} | {name for name in {*own} & {*state} if own[name].shape != state[name].shape}
-        if wrong:
-            raise KeyError(f"{len(wrong)} tensors do not match, among them {', '.join(sorted(wrong)[:3])}")
+        check_same(self.state_dict(), state)
         self.load_state_dict(dict(state))
 
     def _keep_sspcab_gap(self, block: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
