@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import difflib
 import json
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -50,7 +51,8 @@ def list_domains(root: Path) -> tuple[str, ...]:
         raise MissingInputError(
             f"no such data folder: {root}", hint="name it with --data, or make one: crossad synth data/hdmap"
         )
-    return tuple(sorted(folder.name for folder in root.iterdir() if any((folder / split).is_dir() for split in SPLITS)))
+    folders = [folder for folder in root.iterdir() if not folder.name.startswith(".")]
+    return tuple(sorted(folder.name for folder in folders if any((folder / split).is_dir() for split in SPLITS)))
 
 
 def list_images(root: Path, domain: str, split: str) -> tuple[ImageFile, ...]:
@@ -90,22 +92,37 @@ def _domain_folder(root: Path, domain: str) -> Path:
     return folder
 
 
+def metadata_paths(root: Path, domain: str) -> set[str] | None:
+    """The images that `metadata.csv` has rows of; None where there is no such file."""
+    folder = root / domain
+    return set(_metadata(folder)) if (folder / "metadata.csv").is_file() else None
+
+
 def _metadata(folder: Path) -> dict[str, tuple[float | None, str | None]]:
     """Severity and stratum by relative path."""
     path = folder / "metadata.csv"
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as handle:
-        rows = csv.DictReader(handle)
-        if "path" not in (rows.fieldnames or ()):
-            raise DataError(f"{path}: no column 'path', got: {', '.join(rows.fieldnames or ['nothing'])}")
-        found: dict[str, tuple[float | None, str | None]] = {}
-        for number, row in enumerate(rows, start=2):
-            text = row.get("severity") or ""
-            try:
-                found[row["path"]] = (float(text) if text else None, row.get("stratum") or None)
-            except ValueError as error:
-                raise DataError(f"{path}: line {number}: severity is not a number: {text!r}") from error
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:  # spreadsheets begin it with a byte-order mark
+            return _rows(path, csv.DictReader(handle))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a CSV table in UTF-8: {error}") from error
+
+
+def _rows(path: Path, rows: csv.DictReader[str]) -> dict[str, tuple[float | None, str | None]]:
+    if "path" not in (rows.fieldnames or ()):
+        raise DataError(f"{path}: no column 'path', got: {', '.join(rows.fieldnames or ['nothing'])}")
+    found: dict[str, tuple[float | None, str | None]] = {}
+    for row in rows:
+        text = row.get("severity") or ""
+        try:
+            severity = float(text) if text else None
+        except ValueError as error:
+            raise DataError(f"{path}: line {rows.line_num}: severity is not a number: {text!r}") from error
+        if severity is not None and not 0 <= severity < math.inf:
+            raise DataError(f"{path}: line {rows.line_num}: severity: got {text}, allowed: 0 or more, finite")
+        found[row["path"]] = (severity, row.get("stratum") or None)
     return found
 
 
@@ -136,11 +153,15 @@ def limit(files: tuple[ImageFile, ...], count: int, seed: int) -> tuple[ImageFil
     kept: list[ImageFile] = []
     for label in sorted({file.label for file in files}):
         of_label = [file for file in files if file.label == label]
-        if len(of_label) <= count:
-            kept += of_label
-            continue
         # the purpose holds no domain or path: equal draws for domains of equal size
-        draw = generator(seed, f"limit/{label}", count)
-        edges = [len(of_label) * number // count for number in range(count + 1)]
-        kept += [of_label[int(draw.integers(low, high))] for low, high in pairwise(edges)]
+        kept += [of_label[number] for number in spread(len(of_label), count, seed, f"limit/{label}")]
     return tuple(kept)
+
+
+def spread(total: int, count: int, seed: int, purpose: str) -> list[int]:
+    """At most `count` of `total` numbers, ascending: one drawn from each of `count` equal stretches."""
+    if total <= count:
+        return list(range(total))
+    draw = generator(seed, purpose, count)
+    edges = [total * number // count for number in range(count + 1)]
+    return [int(draw.integers(low, high)) for low, high in pairwise(edges)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,24 @@ NAME = "data.lock.json"
 FORMAT = 1
 
 
-def make_lock(root: Path) -> dict[str, Any]:
-    """Count, bytes and hash of every split: the hash covers relative paths and contents, and the metadata rows."""
+def make_lock(root: Path, known: Mapping[Path, str] | None = None) -> dict[str, Any]:
+    """Count, bytes and hash of every split: the hash covers relative paths and contents, and the metadata rows.
+
+    Hashes that are `known` already, by path, spare a second reading.
+    """
+    known = known or {}
     domains: dict[str, dict[str, Any]] = {}
     for domain in list_domains(root):
         metadata = root / domain / "metadata.csv"
-        known = sha256_file(metadata) if metadata.is_file() else None
+        rows = sha256_file(metadata) if metadata.is_file() else None
         splits: dict[str, Any] = {}
         for split in SPLITS:
             if not (root / domain / split).is_dir():
                 continue
             files = list_images(root, domain, split)
             with ThreadPoolExecutor() as pool:
-                hashes = list(pool.map(lambda file: sha256_file(file.path), files))
-            digest = hashlib.sha256(f"metadata:{known};".encode())
+                hashes = list(pool.map(lambda file: known.get(file.path) or sha256_file(file.path), files))
+            digest = hashlib.sha256(f"metadata:{rows};".encode())
             for file, content in zip(files, hashes, strict=True):
                 digest.update(f"{file.relative}:{content};".encode())
             size = sum(file.path.stat().st_size for file in files)
@@ -39,9 +43,9 @@ def make_lock(root: Path) -> dict[str, Any]:
     return {"format": FORMAT, "domains": domains}
 
 
-def write_lock(root: Path) -> dict[str, Any]:
+def write_lock(root: Path, known: Mapping[Path, str] | None = None) -> dict[str, Any]:
     """Make the lock and write it into the root."""
-    lock = make_lock(root)
+    lock = make_lock(root, known)
     write_json(root / NAME, lock)
     return lock
 

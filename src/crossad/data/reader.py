@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -43,12 +44,30 @@ def read(path: Path) -> Image:
         MissingInputError: the file is not there.
         DataError: it cannot be decoded, has see-through pixels, or values that are not finite.
     """
+    return decode(load(path), path)
+
+
+def load(path: Path) -> NDArray[np.uint8]:
+    """The bytes of an image file.
+
+    Raises:
+        MissingInputError: the file is not there.
+        DataError: the system cannot read it.
+    """
     try:
-        data = np.fromfile(path, dtype=np.uint8)  # cv2.imread knows no errors and no unusual file names
+        return np.fromfile(path, dtype=np.uint8)  # cv2.imread knows no errors and no unusual file names
     except FileNotFoundError as error:
         raise MissingInputError(f"no such image: {path}") from error
     except OSError as error:
         raise DataError(f"cannot read image: {path}: {error.strerror}") from error
+
+
+def decode(data: NDArray[np.uint8], path: Path) -> Image:
+    """The image that the bytes of a file hold; `read` says how.
+
+    Raises:
+        DataError: as for `read`.
+    """
     stored = _decode(data) if data.size else None
     if stored is None:
         raise DataError(
@@ -66,15 +85,18 @@ def read(path: Path) -> Image:
     return Image(pixels, (height, width), BIT_DEPTH[stored.dtype], path.suffix.lower().lstrip("."), scale)
 
 
+@cache
+def _silence() -> None:
+    """Stop the decoder's complaints, which carry no file name; once for all, because threads share the level."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
 def _decode(data: NDArray[np.uint8]) -> NDArray[np.generic] | None:
-    before = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # its complaints carry no file name
+    _silence()
     try:
         return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     except cv2.error:
         return None
-    finally:
-        cv2.utils.logging.setLogLevel(before)
 
 
 def _channels_first(stored: NDArray[np.generic], path: Path) -> NDArray[np.generic]:
