@@ -138,7 +138,7 @@ def _impacts(rig: Rig, depth: Floats, scatter: _Scatter) -> Floats:
 def _fault(rig: Rig, states: Sequence[State], scatter: _Scatter) -> Floats:
     """Extra impulses (N, 2945): in bursts on the damaged tooth, a little on the next one (load sharing).
 
-    At severity .55 the damaged row of domain C is 1.32 times as bright as the others, as in the real domain C.
+    At severity .55 the damaged row of domain C is about 1.3 times as bright as the others; in the real one, 1.32 times.
     """
     severity, tooth = (np.array([[getattr(state, name)] for state in states]) for name in ("severity", "tooth"))
     here, teeth = contacts(rig.fault), FAULT_TEETH[rig.fault]
