@@ -187,7 +187,9 @@ class Evaluator:
 
     def _draw(self, domain: str, scores: DomainScores, images: ImageSource, yardstick: Yardstick) -> None:
         stamps = (*self.stamps, *(("SYNTHETIC DATA",) if self.domains.facts(domain).synthetic else ()))
-        style = Style(*yardstick.colours, yardstick.threshold, stamps, self.context.config.max_visualizations)
+        config = self.context.config
+        title = f"{config.model_type}, fitted on {config.source_domain}"
+        style = Style(*yardstick.colours, yardstick.threshold, stamps, config.max_visualizations, title)
         draw_domain(self._kept(domain), scores, images, style)
 
     def _kept(self, domain: str) -> Path:
