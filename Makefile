@@ -52,6 +52,7 @@ format: setup  ## Rewrite the code in the house style
 golden: setup  ## Regenerate what is generated: docs/keys.md, docs/suite.schema.json, docs/cli.md
 	@$(BIN)/crossad schema > docs/suite.schema.json
 	@$(BIN)/crossad schema --format markdown > docs/keys.md
+	@$(BIN)/python -m crossad.cli.reference > docs/cli.md
 
 .PHONY: lock
 lock: $(UV)  ## Resolve the requirements anew, with hashes and without host names

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from crossad.errors import CrossadError
+from crossad.errors import CrossadError, EnvironmentFault
 from crossad.version import __version__
 
 # verb -> one line of help; the code of verb "x" is `command` in crossad/cli/x.py (a test holds both to the same words)
@@ -30,6 +30,13 @@ VERBS = {
     "data": "Check data before the first GPU; import raw .mat arrays.",
     "assets": "List, fetch and verify pretrained weights, pinned by hash.",
     "completion": "Print the shell completion script for bash, zsh or fish.",
+}
+
+# what a bare install lacks -> the extra that brings it
+EXTRAS = {
+    **dict.fromkeys(("cv2", "scipy"), "data"),
+    **dict.fromkeys(("torch", "timm", "lightning", "anomalib", "pyarrow", "safetensors", "tensorboard"), "train"),
+    "jinja2": "report",
 }
 
 
@@ -63,16 +70,19 @@ class _Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+_HELP = """Train on one domain, test on many: anomaly-detection transfer experiments from one JSON file.
+
+\b
+crossad synth data/hdmap                       four synthetic domains to try it on
+crossad run conditions/smoke.json --data data/hdmap --gpus cpu
+crossad report --results-dir results --all-models
+"""
+
+
+@click.group(cls=_Verbs, help=_HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="crossad")
 def cli() -> None:
-    r"""Train on one domain, test on many: anomaly-detection transfer experiments from one JSON file.
-
-    \b
-    crossad synth data/hdmap                       four synthetic domains to try it on
-    crossad run conditions/smoke.json --data data/hdmap --gpus cpu
-    crossad report --results-dir results --all-models
-    """
+    """Carry the verbs."""
 
 
 def main() -> NoReturn:
@@ -88,6 +98,12 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(str(error.name).partition(".")[0])
+        if extra is None:
+            raise
+        click.echo(f"error: a package is not installed: {error.name}\nhint: pip install 'crossad[{extra}]'", err=True)
+        sys.exit(EnvironmentFault.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
