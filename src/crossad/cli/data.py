@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from crossad.cli import VERBS
 from crossad.cli.bad_input import bad_input
 from crossad.cli.operate import json_option
+from crossad.cli.sizes import image_size
 
 if TYPE_CHECKING:
+    from crossad.data.importing import Imported
     from crossad.data.preflight import Report
 
 LINES = 100  # findings that a person is shown; JSON has all
@@ -21,7 +25,7 @@ _HELP = f"""{VERBS["data"]}
 
 \b
 crossad data check data/hdmap
-crossad data check data/hdmap --verify
+crossad data import raw/class1_sensor3 --domain domain_A --class 1 --sensor 3 -o data/hdmap
 """
 _CHECK_HELP = """Look at every image of a data root, say all that is wrong, write data.lock.json.
 
@@ -35,6 +39,20 @@ or domains, and images that are there twice or nearly. The lock holds a hash of 
 --verify only compares the images with the lock that is there.
 Exit codes: 0 no errors (warnings allowed), 2 errors (no lock is written) or, with --verify, changes.
 """
+_IMPORT_HELP = """Turn MATLAB arrays of Health Data Maps into one domain of a data root.
+
+\b
+crossad data import raw/class1_sensor3 --domain domain_A --class 1 --sensor 3 -o data/hdmap
+crossad data import --domain domain_A --train-good a.mat --test-good b.mat --test-fault c.mat -o data/hdmap
+crossad data import raw --domain domain_A -o data/hdmap --size 224x224 --format png16 --headroom 3
+
+SRC are folders whose .mat files are told apart by folder names: ..._TSA_DIF_train or ..._TSA_DIF_test for the split,
+Normal... or ..._fault... for the label. Where yours have other names, name the files. Files are of MATLAB version
+5 to 7, key Xdata, 31 x 95 x 1 x N.
+The order of the maps is kept. A domain is written whole or not at all, never over another one.
+Exit codes: 0 done, 2 bad input.
+"""
+_file = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
@@ -126,3 +144,92 @@ def _verify(root: Path, as_json: bool) -> None:
     if found:
         click.echo(f"results made from the old images will count as stale\nnext: crossad data check {root}", err=True)
         raise SystemExit(2)
+
+
+def _shape(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, int]:
+    found = image_size(context, parameter, value)
+    if found is None:
+        raise click.BadParameter("got 'native', allowed: HxW such as 31x95")
+    return found
+
+
+_IMPORT_OPTIONS = (
+    click.option("--domain", required=True, help="Name of the domain's folder, such as domain_A."),
+    click.option("--train-good", multiple=True, type=_file, help="File of healthy maps to train on; again for more."),
+    click.option("--test-good", multiple=True, type=_file, help="File of healthy maps to test on; again for more."),
+    click.option("--test-fault", multiple=True, type=_file, help="File of faulty maps to test on; again for more."),
+    click.option("--class", "operating_class", help="Operating class, written down in domain.json."),
+    click.option("--sensor", help="Sensor, written down in domain.json."),
+    click.option("--size", default="native", show_default=True, callback=image_size, help="HxW (bilinear), or native."),
+    click.option(
+        "--format",
+        default="tiff",
+        show_default=True,
+        type=click.Choice(["tiff", "png16", "png8"]),
+        help="32-bit float TIFF (nothing is clipped), or PNG of 16 or 8 bits.",
+    ),
+    click.option(
+        "--scale",
+        default="train-max",
+        show_default=True,
+        type=click.Choice(["train-max", "raw"]),
+        help="What the stored value 1.0 is: the largest training value, or 1.0.",
+    ),
+    click.option(
+        "--headroom",
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(min=0, min_open=True, max=1e6),
+        help="Times the scale: room for faults brighter than all training maps, which a PNG would clip.",
+    ),
+    click.option("--limit", type=click.IntRange(1), help="At most so many maps a split and label, spread over all."),
+    click.option("--cold-warm", is_flag=True, help="The first half of each test set is cold, the second warm."),
+    click.option("--key", default="Xdata", show_default=True, help="Name of the variable."),
+    click.option("--shape", default="31x95", show_default=True, callback=_shape, help="HxW of a map in the files."),
+)
+
+
+def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_IMPORT_OPTIONS):
+        function = option(function)
+    return function
+
+
+@command.command("import", help=_IMPORT_HELP, short_help="Turn .mat arrays into a domain of a data root.")
+@click.argument("src", nargs=-1, metavar="[SRC]...", type=click.Path(path_type=Path))
+@click.option("-o", "root", metavar="ROOT", required=True, type=click.Path(path_type=Path), help="The data root.")
+@_import_options
+@json_option
+def import_(src: tuple[Path, ...], root: Path, as_json: bool, **asked: Any) -> None:  # noqa: ANN401 - the options above
+    """Import one domain and say what was found."""
+    with bad_input():
+        from crossad.cli.progress import progress, stoppable
+        from crossad.data.importing import Import, import_domain
+        from crossad.data.mat import Sources, discover
+        from crossad.errors import UsageError
+
+        named = Sources(*(asked.pop(part) for part in ("train_good", "test_good", "test_fault")))
+        if bool(src) == any(named.parts.values()):
+            raise UsageError(
+                "got folders and files, allowed: one of the two" if src else "nothing to import",
+                hint="crossad data import FOLDER ..., or --train-good FILE --test-good FILE --test-fault FILE",
+            )
+        with stoppable(), progress() as advance:
+            done = import_domain(root, Import(sources=discover(src) if src else named, **asked), advance)
+    target = root / asked["domain"]
+    if as_json:
+        state = "written" if done.fresh else "already there"
+        click.echo(json.dumps({"domain": str(target), "state": state} | done.facts, indent=2))
+    else:
+        _say_import(target, done)
+    click.echo(f"next: crossad data check {root}", err=True)
+
+
+def _say_import(target: Path, done: Imported) -> None:
+    counts = ", ".join(f"{part}: {count}" for part, count in done.facts["images"].items())
+    click.echo(f"{target}: {'written' if done.fresh else 'already there'}: {counts}")
+    click.echo(f"1.0 is {done.facts['scale']:.6g} in the units of the files")
+    clipped, largest = done.facts.get("clipped_share"), done.facts.get("largest_value")
+    if clipped:
+        keeps = math.ceil(largest * done.facts["headroom"] * 10) / 10
+        click.echo(f"warning: {clipped:.2%} of all pixels were clipped; --headroom {keeps:g} would keep all")

@@ -1,15 +1,32 @@
-"""Progress of long work on stderr: a bar on a terminal, a plain line now and then in a log."""
+"""Long work in the foreground: its progress on stderr, and an orderly end when it is told to stop."""
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import click
 
 Advance = Callable[[str, int, int], None]  # (what is done, how many more are, of how many in all)
 EVERY = 5.0  # seconds between plain lines
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does, so that what it began is cleared away."""
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # once: a second one must not break into the clearing away
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class Lines:

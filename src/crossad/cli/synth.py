@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,10 @@ import click
 
 from crossad.cli.bad_input import bad_input
 from crossad.cli.operate import json_option
+from crossad.cli.sizes import image_size
 
 if TYPE_CHECKING:
     from crossad.synth.images import Request
-
-LARGEST = 4096  # pixels a side
 
 _HELP = """Write synthetic HDMAP domains (physics-based, labelled synthetic).
 
@@ -31,18 +29,6 @@ easy, default, hard, null (faults of severity 0), trap (a brightness shortcut). 
 """
 
 
-def _size(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int] | None:
-    """(H, W), or None for the native size."""
-    if value == "native":
-        return None
-    match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", value)
-    if match is None or not all(1 <= int(side) <= LARGEST for side in match.groups()):
-        raise click.BadParameter(
-            f"got {value!r}, allowed: native, or HxW from 1x1 to {LARGEST}x{LARGEST} such as 224x224"
-        )
-    return int(match[1]), int(match[2])
-
-
 _OPTIONS = (
     click.option("--preset", default="easy", show_default=True, help="How severe the faults are; full names: easy_v1."),
     click.option("--train", default=100, show_default=True, type=click.IntRange(1), help="Training images a domain."),
@@ -53,7 +39,7 @@ _OPTIONS = (
         type=click.IntRange(2),
         help="Test images a domain and label.",
     ),
-    click.option("--size", default="224x224", show_default=True, callback=_size, help="HxW, or native (31x95)."),
+    click.option("--size", default="224x224", show_default=True, callback=image_size, help="HxW, or native (31x95)."),
     click.option(
         "--format",
         default="png8",
@@ -108,25 +94,21 @@ def command(root: Path, domains: str, jobs: int, as_json: bool, **asked: Any) ->
 
 
 def _write(root: Path, letters: list[str], request: Request, jobs: int) -> dict[str, str]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    from crossad.cli.progress import progress, stoppable
     from crossad.synth.write import write_domain
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-    )
     states = {}
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("synthetic images", total=len(letters) * request.images)
-        for number, letter in enumerate(letters, start=1):
+    total = len(letters) * request.images
+    with stoppable(), progress() as advance:
+        for letter in letters:
             fresh = write_domain(
-                root, letter, request, workers=jobs, advance=lambda count: progress.advance(bar, count)
+                root,
+                letter,
+                request,
+                workers=jobs,
+                advance=lambda count: advance("synthetic images", count, total),
             )
-            progress.update(bar, completed=number * request.images)
+            if not fresh:
+                advance("synthetic images", request.images, total)
             states[letter] = "written" if fresh else "already there"
     return states

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossad.data.encode import Stored
-from crossad.errors import UsageError
+from crossad.errors import CrossadError, UsageError
 from crossad.files import write_atomic
 
 LEVELS = {"png8": 255, "png16": 65535}
@@ -68,20 +68,30 @@ def new_domain(wanted: Wanted) -> Iterator[Path]:
 
     Raises:
         UsageError: another domain appeared there in the meantime.
+        CrossadError: the disk is full or may not be written.
     """
     root = wanted.target.parent
-    root.mkdir(parents=True, exist_ok=True)
-    # the new domain grows one level deeper than domains lie, so that nobody lists a part of it
-    with tempfile.TemporaryDirectory(prefix=ASIDE, dir=root) as aside:
-        folder = Path(aside) / wanted.target.name
-        for parent in {(folder / name).parent for name in wanted.images}:
-            parent.mkdir(parents=True, exist_ok=True)
-        yield folder
-        try:
-            folder.rename(wanted.target)
-        except OSError:
-            if not already_there(wanted):
-                raise
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        # the new domain grows one level deeper than domains lie, so that nobody lists a part of it
+        with tempfile.TemporaryDirectory(prefix=ASIDE, dir=root) as aside:
+            folder = Path(aside) / wanted.target.name
+            for parent in {(folder / name).parent for name in wanted.images}:
+                parent.mkdir(parents=True, exist_ok=True)
+            yield folder
+            _publish(folder, wanted)
+    except OSError as error:
+        raise CrossadError(
+            f"cannot write {wanted.target}: {error.strerror or error}", hint="choose another folder or make room"
+        ) from error
+
+
+def _publish(folder: Path, wanted: Wanted) -> None:
+    try:
+        folder.rename(wanted.target)
+    except OSError:
+        if not already_there(wanted):
+            raise
 
 
 def store(pixels: NDArray[np.float32], kind: str) -> tuple[Stored, int]:

@@ -20,6 +20,7 @@ from crossad.data.scan import Seen
 SMOOTHER = 1.7  # ratio of median curvatures from which two sets were not smoothed alike
 PURE = 0.05  # share of images that may lie on the other side of a limit
 SPANS = (0.1, 0.75)  # the darkest pixel at most, the brightest at least, of an image scaled by its own range
+ALL = "all domains"
 
 Group = tuple[str, str, str]
 
@@ -79,8 +80,8 @@ def of_images(images: Sequence[Seen]) -> Iterator[Finding]:
         yield from _within(domain, parts)
     for whole in wholes:
         yield from _scaled_apart(whole)
-    yield from _compare(".", wholes, warning)
-    yield from _smoothness(".", wholes)
+    yield from _compare(ALL, wholes, warning)
+    yield from _smoothness(ALL, wholes)
 
 
 def _within(domain: str, parts: Sequence[Portrait]) -> Iterator[Finding]:
@@ -114,7 +115,7 @@ def _compare(where: str, sets: Sequence[Portrait], finding: Callable[..., Findin
         found = {part.name: part.common(fact) for part in sets}
         if len(set(found.values())) > 1:
             told = "; ".join(f"{name}: {' and '.join(sorted(map(words, values)))}" for name, values in found.items())
-            scope = "domains: a part of the shift is the file's" if where == "." else "splits or labels"
+            scope = "domains: a part of the shift is the file's" if where == ALL else "splits or labels"
             yield finding(code, where, f"{noun} differ between {scope} ({told})", hint="write all images in one way")
 
 

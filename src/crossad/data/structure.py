@@ -22,21 +22,21 @@ def of_root(root: Path, domains: Sequence[str]) -> Iterator[Finding]:
         hint = LAYOUT
         if any((root / split).is_dir() for split in SPLITS):
             hint = f"this is the folder of a domain; name the one above it: {root.resolve().parent}"
-        yield error("no-domains", ".", "no domain in this folder", hint=hint)
+        yield error("no-domains", "root", "no domain in this folder", hint=hint)
     by_fold = defaultdict(list)
     for domain in domains:
         by_fold[domain.lower()].append(domain)
     for same in by_fold.values():
         if len(same) > 1:
-            yield warning("case", ".", f"domains differ in case only: {listed(same)}", hint="rename one of them")
+            yield warning("case", "root", f"domains differ in case only: {listed(same)}", hint="rename one of them")
     left = sorted(path.name for path in root.glob(f"{ASIDE}*"))
     if left:
-        yield warning("leftover", ".", "an interrupted writer left folders", hint="remove them", files=left)
+        yield warning("leftover", "root", "an interrupted writer left folders", hint="remove them", files=left)
     other = sorted(
         path.name for path in root.iterdir() if path.is_dir() and path.name not in domains and path.name[0] != "."
     )
     if other and domains:
-        yield warning("no-split", ".", "folders without train or test are ignored", hint=LAYOUT, files=other)
+        yield warning("no-split", "root", "folders without train or test are ignored", hint=LAYOUT, files=other)
 
 
 def of_domain(root: Path, domain: str, files: Sequence[ImageFile]) -> Iterator[Finding]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +19,7 @@ import numpy as np
 
 from crossad.data.deposit import SUFFIX, Wanted, already_there, new_domain, store, write_table
 from crossad.data.encode import encode
+from crossad.errors import CrossadError
 from crossad.files import create_once, write_json
 from crossad.synth.images import BATCH, HEADROOM, Address, Rendered, Request, addresses, full_scale, render
 from crossad.synth.presets import DOMAINS, GENERATOR, find_preset
@@ -102,10 +107,30 @@ def _images(
             yield from written
         return
     # fresh interpreters: a fork would copy the threads of a progress display in the middle of whatever they do
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for written in pool.map(work, lots):
-            advance(len(written))
-            yield from written
+    spawn = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_follow_parent) as pool:
+            for written in pool.map(work, lots):
+                advance(len(written))
+                yield from written
+    except BrokenProcessPool as error:
+        raise CrossadError(
+            "a process of the generator was killed (out of memory?)", hint="use fewer: --jobs 1"
+        ) from error
+
+
+def _follow_parent() -> None:
+    """Leave signals, which all processes of a terminal hear, to the parent that clears up; end when it has ended."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _write_lot(folder: Path, letter: str, request: Request, places: Sequence[Address]) -> list[Written]:
