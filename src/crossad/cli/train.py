@@ -13,7 +13,7 @@ import click
 
     \b
     crossad train --config conditions/base.json --experiment-id 0 --gpu-id 0
-    crossad train --config conditions/smoke.json --experiment-id patchcore --gpu-id cpu --data data/hdmap
+    crossad train --config conditions/smoke.json --experiment-id draem_small --gpu-id cpu --data data/hdmap
     """
 )
 @click.option(
