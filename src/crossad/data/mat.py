@@ -66,7 +66,7 @@ def _open(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     # scipy names no error of its own for most broken files: its parser trips over whatever is wrong
-    except (MatReadError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError, zlib.error) as error:
+    except (MatReadError, ValueError, TypeError, LookupError, NotImplementedError, MemoryError, zlib.error) as error:
         raise DataError(
             f"{path}: not a MATLAB file that can be read: {error}", hint="save it anew with save(file, 'Xdata', '-v7')"
         ) from error
