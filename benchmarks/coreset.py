@@ -15,24 +15,23 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from certificate import RESULTS, certificate
 
 from crossad.files import write_json
 from crossad.trainer.coreset import johnson_lindenstrauss, k_center_greedy, projection
 from crossad.trainer.rows import Rows
 
-RESULT = Path(__file__).parent / "results" / "coreset.json"
+RESULT = RESULTS / "coreset.json"
 TUNED = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
 WIDTH = 1536  # WideResNet-50 layers 2 and 3
 FIRST = 7
@@ -165,14 +164,6 @@ def measure(rows: int, ratio: float, repeats: int, compare: int) -> dict[str, An
     return found
 
 
-def hardware() -> dict[str, Any]:
-    """What the figures were measured on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {"cpu": model, "cpus": os.cpu_count(), "threads": torch.get_num_threads(), "memory_bytes": memory}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, 50_000], metavar="N")
@@ -192,20 +183,13 @@ def main() -> None:
         done = ours(rows, count, target) if kind == "ours" else reference(rows, count, target, timed)
         print(json.dumps(done))
         return
-    load = os.getloadavg()
+    head = certificate("P1 coreset", ("torch", "numpy", "anomalib"))
     figures = [measure(rows, arguments.ratio, arguments.repeats, arguments.compare) for rows in arguments.sizes]
     write_json(
         arguments.out,
         {
-            "benchmark": "P1 coreset",
-            "command": " ".join(["python", "benchmarks/coreset.py", *sys.argv[1:]]),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "hardware": hardware() | {"load_before": load, "load_after": os.getloadavg()},
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-            },
+            **head,
+            "threads": torch.get_num_threads(),
             "reference": "anomalib 2.7.0 KCenterGreedy on the same projected features, first 2 % of picks"
             " extrapolated (all of them where picks_compared equals picks)",
             "cuda": "never run",
