@@ -33,8 +33,19 @@ demo: setup  ## Synthesise four domains, run conditions/smoke.json, write the re
 	@$(BIN)/crossad run conditions/smoke.json --data $(DEMO)/data --results-dir $(DEMO)/results --gpus cpu --jobs 2
 
 .PHONY: test
-test: setup lint  ## Check and test everything, warnings as errors
+test: setup lint servers  ## Check and test everything, warnings as errors
 	@$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
+
+.PHONY: servers
+servers: setup  ## Build the S3 server that the tests of the store talk to (once, kept in the cache)
+	@CACHE=$(CACHE) $(BIN)/python tests/servers/serverbuild.py versitygw >/dev/null
+
+# the report page is tested in Debian's Chromium: root installs it, others use theirs or are told what is left out
+.PHONY: browser
+browser:
+	@command -v chromium > /dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null || \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } > /dev/null
+	@command -v chromium > /dev/null || echo "no chromium: the report page is not tested in a browser (an error with CI=true)"
 
 .PHONY: lint
 lint: setup  ## Style, types, import directions

@@ -37,6 +37,7 @@ EXTRAS = {
     **dict.fromkeys(("cv2", "scipy"), "data"),
     **dict.fromkeys(("torch", "timm", "lightning", "anomalib", "pyarrow", "safetensors", "tensorboard"), "train"),
     "jinja2": "report",
+    **dict.fromkeys(("boto3", "botocore"), "s3"),
 }
 
 

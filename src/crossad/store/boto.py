@@ -1,0 +1,205 @@
+"""The connection to an S3 server: the only file that imports boto3 and botocore, and only when one is opened."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from crossad.errors import CrossadError, UsageError
+from crossad.store.answers import ROTATED, Answer, fault, redacted
+from crossad.store.faults import StoreBroken, StoreDenied, StoreUnreachable
+from crossad.store.options import check_endpoint
+
+if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from crossad.store.options import S3Options
+
+BLOCK = 2**20  # bytes of a body read at once
+POOL = 32  # connections kept open; more threads than that wait
+_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+
+class Connection:
+    """One client for all threads of a process, made anew when its credentials were replaced."""
+
+    def __init__(self, options: S3Options, where: str) -> None:
+        """Make the client; nothing is sent yet."""
+        self._options, self._where = options, where
+        self._lock = threading.Lock()
+        self._client = self._connect()
+        self._worked = False
+
+    @property
+    def endpoint(self) -> str:
+        """The server's address."""
+        return str(self._client.meta.endpoint_url)
+
+    @property
+    def on_aws(self) -> bool:
+        """Whether the server is Amazon's own."""
+        return _is_aws(self.endpoint)
+
+    def call(self, operation: str, where: str = "", **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's own
+        """One request, with the client library's own retries; every error is one of `faults`.
+
+        Credentials that were replaced are read again, once a request. On a connection that has worked, credentials
+        that are still refused count as "not now": their new files may not have arrived yet.
+        """
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - an extra
+
+        client = self._client
+        with self._translated(operation, where):
+            try:
+                answer: dict[str, Any] = getattr(client, operation)(**parameters)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") not in ROTATED:
+                    raise
+                answer = getattr(self._renewed(client), operation)(**parameters)
+            self._worked = True
+            return answer
+
+    def blocks(self, body: Any, where: str) -> Iterator[bytes]:  # noqa: ANN401 - boto3's stream
+        """A body in blocks; one that ends early is `StoreUnreachable`."""
+        with self._translated("get_object", where):
+            try:
+                while block := body.read(BLOCK):
+                    yield block
+            finally:
+                body.close()
+
+    def _renewed(self, old: Any) -> Any:  # noqa: ANN401 - boto3's client
+        """A client with the credentials of now; threads that met the same rotation share it."""
+        with self._lock:
+            if self._client is old:
+                self._client = self._connect()
+            return self._client
+
+    def _connect(self) -> Any:  # noqa: ANN401 - boto3's client
+        """A client by the options: made twice only where the environment names a custom endpoint."""
+        from boto3.session import Session  # noqa: PLC0415 - an extra
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 - an extra
+
+        try:
+            session = Session(profile_name=self._options.profile)
+            client = self._client_of(session, self._options.endpoint)
+            found = str(client.meta.endpoint_url)
+            if self._options.endpoint is None and not _is_aws(found):
+                client = self._client_of(session, found)
+        except BotoCoreError as error:
+            raise self._local(error) from error
+        except ValueError as error:
+            raise UsageError(
+                f"store {self._where}: {redacted(str(error))}", hint="check endpoint and region"
+            ) from error
+        check_endpoint(found)
+        return client
+
+    def _client_of(self, session: Any, endpoint: str | None) -> Any:  # noqa: ANN401 - boto3's own
+        from botocore.config import Config  # noqa: PLC0415 - an extra
+
+        options = self._options
+        custom = endpoint is not None and not _is_aws(endpoint)
+        checksums = options.checksums
+        if checksums == "auto":
+            checksums = "when_required" if custom else "when_supported"
+        addressing = options.addressing
+        if addressing == "auto":
+            addressing = "path" if custom else "auto"  # the library's: virtual, unless the name has dots
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": options.attempts},
+            s3={"addressing_style": addressing},
+            request_checksum_calculation=checksums,
+            response_checksum_validation=checksums,
+            connect_timeout=options.connect_timeout_seconds,
+            read_timeout=options.read_timeout_seconds,
+            max_pool_connections=max(POOL, 2 * options.threads),
+            tcp_keepalive=True,
+        )
+        return session.client(
+            "s3",
+            region_name=options.region or session.region_name or "us-east-1",
+            endpoint_url=endpoint,
+            verify=options.ca_bundle,
+            config=config,
+        )
+
+    @contextmanager
+    def _translated(self, operation: str, where: str) -> Iterator[None]:
+        """Third-party errors become `faults`, with their cause."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - an extra
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - an extra
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - botocore lets some of a body's errors through
+
+        try:
+            yield
+        except ClientError as error:
+            raise self._refused(error, operation, where or self._where) from error
+        except BotoCoreError as error:
+            raise self._local(error) from error
+        except (ResponseParserError, HTTPError, OSError) as error:
+            raise self._silent(type(error).__name__) from error
+
+    def _refused(self, error: ClientError, operation: str, where: str) -> CrossadError:
+        """What a server's refusal means."""
+        told, meta = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
+        headers = meta.get("HTTPHeaders", {})
+        code = str(told.get("Code", ""))
+        answer = Answer(
+            operation=operation,
+            where=where,
+            endpoint=self.endpoint,
+            status=int(meta.get("HTTPStatusCode", 0)),
+            code=redacted(code),
+            told=str(told.get("Message", "")),
+            region=headers.get("x-amz-bucket-region") or told.get("Region"),
+            date=headers.get("date"),
+        )
+        found = fault(answer)
+        if self._worked and code in ROTATED:
+            return StoreUnreachable(found.message, hint=found.hint)
+        return found
+
+    def _local(self, error: BotoCoreError) -> CrossadError:
+        """What an error of the client library means: it has no answer from a server."""
+        from botocore import exceptions as boto  # noqa: PLC0415 - an extra
+
+        name = type(error).__name__
+        credentials = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)
+        if isinstance(error, (*credentials, boto.ProfileNotFound, boto.TokenRetrievalError)):
+            return StoreDenied(
+                f"store {self._where}: no usable credentials ({_words(name)})",
+                hint="set AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE or the cluster's identity; docs/store.md",
+            )
+        if isinstance(
+            error, boto.ParamValidationError | boto.InvalidRegionError | boto.InvalidEndpointConfigurationError
+        ):
+            return UsageError(f"store {self._where}: {redacted(str(error))}", hint="check bucket, prefix and region")
+        if isinstance(error, boto.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return StoreBroken(
+                f"store {self._where}: the server's certificate is not trusted here: {self.endpoint}",
+                hint="name the authority's file: --ca-bundle FILE, or AWS_CA_BUNDLE",
+            )
+        cut = boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError
+        if isinstance(error, cut | boto.ChecksumError | boto.FlexibleChecksumError):
+            return self._silent(name)
+        return StoreBroken(f"store {self._where}: {_words(name)}: {redacted(str(error))}", hint="see docs/store.md")
+
+    def _silent(self, name: str) -> StoreUnreachable:
+        return StoreUnreachable(
+            f"store {self._where}: no whole answer from {self.endpoint} ({_words(name)})",
+            hint="is it an S3 endpoint, running, and reachable from here? Run again: nothing was lost",
+        )
+
+
+def _is_aws(endpoint: str) -> bool:
+    host = endpoint.partition("://")[2].partition("/")[0].partition(":")[0]
+    return host.endswith(_AWS)
+
+
+def _words(name: str) -> str:
+    """`ConnectTimeoutError` as words: connect timeout error."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name).lower()
