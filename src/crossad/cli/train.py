@@ -90,12 +90,14 @@ def command(config_file: Path, experiment_id: str, results: Path, run_name: str 
 
         from crossad.errors import InterruptedRun
         from crossad.results.layout import run_name as timestamp
-        from crossad.trainer.finish import exit_code
-        from crossad.trainer.run import run_condition
         from crossad.trainer.task import load_task
 
         run = run_name or timestamp(datetime.now(UTC))
         task = load_task(config_file, experiment_id, results=results, run=run, interrupt=interrupt, **options)
+
+        from crossad.trainer.finish import exit_code  # loads torch: faults of the input are told before
+        from crossad.trainer.run import run_condition
+
         record = run_condition(task)
     click.echo(f"record: {results / record.run} ({record.status})", err=True)
     click.echo(f"next: crossad report {record.run} --results-dir {results}", err=True)

@@ -6,8 +6,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from lightning.fabric import Fabric
+from typing import TYPE_CHECKING
 
 from crossad.conditions.identity import evaluation_key
 from crossad.conditions.model import Config
@@ -16,8 +15,12 @@ from crossad.results.layout import ConditionPaths, RunPaths, slug
 from crossad.results.ledger import Ledger
 from crossad.results.plan import repeated_key
 from crossad.trainer.interrupt import Interrupt
-from crossad.trainer.locks import Locks
-from crossad.trainer.reporter import Reporter
+
+if TYPE_CHECKING:  # a task is read and checked before torch is loaded: a typing error is told at once
+    from lightning.fabric import Fabric
+
+    from crossad.trainer.locks import Locks
+    from crossad.trainer.reporter import Reporter
 
 FULL = "32-true"  # the precision that results are in unless they say otherwise
 
