@@ -92,8 +92,9 @@ def path(sensor: Sensor, ahead: float = 0.0) -> Floats:
 def contacts(fault: Fault) -> NDArray[np.int64]:
     """Which tooth of the gear in question takes part in each mesh event, (2945,).
 
-    A planet's tooth is a row of the map and a ring's a column. A sun's tooth meets the next planet tooth after each
-    turn of the planet: an oblique line.
+    A planet's tooth is a row of the map and a ring's a column. A sun's tooth is drawn as an oblique line, a pattern
+    that no model has seen, by letting it meet the next planet tooth after each turn of the planet; a sun with as many
+    teeth as the planet would really meet the same one for ever.
     """
     if fault == "ring":
         return RING_TOOTH
