@@ -121,6 +121,13 @@ def test_the_batch_size_changes_no_score_beyond_rounding(detector_of, files, fab
             np.testing.assert_allclose(found.parts[name], values, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5])
+def test_patchcores_batch_size_changes_no_bit(detector_of, files, fabric, batch_size):
+    """It is an execution-only key, so the last batch may not be another matter either: 7 = 3 + 3 + 1 = 5 + 2."""
+    whole, found = (scored(detector_of("patchcore"), files, fabric, batch_size=size) for size in (7, batch_size))
+    assert (found.image == whole.image).all()
+
+
 @pytest.mark.parametrize("model", CONFIGS)
 def test_equal_passes_give_equal_bits(detector_of, files, fabric, model):
     detector = detector_of(model)

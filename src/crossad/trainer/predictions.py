@@ -34,7 +34,8 @@ def rows(scores: DomainScores, threshold: float | None) -> list[Row]:
             "severity": file.severity,
             "stratum": file.stratum,
         }
-        row.update({name: float(values[index]) for name, values in scores.parts.items()})
+        # a sub-score may be called as a column is: the severity a model predicts is not the image's own
+        row.update({f"score_{name}": float(values[index]) for name, values in scores.parts.items()})
         found.append(row)
     return found
 

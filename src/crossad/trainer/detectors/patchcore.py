@@ -76,6 +76,8 @@ class Patchcore(BankDetector):
 
     def patches(self, images: Tensor) -> Tensor:
         """Patch features (B, D, h, w) of images (B, C, H, W): stages pooled, resized to the first, joined."""
+        if _alone(images):
+            return self.patches(images.expand(2, -1, -1, -1))[:1]
         coloured = (images.expand(-1, 3, -1, -1) - self.mean) / self.std
         with torch.no_grad():
             found = self._intermediates(coloured) if self._vit else self.extractor(coloured)
@@ -125,6 +127,9 @@ class Patchcore(BankDetector):
 
     def score(self, images: Tensor) -> Scores:
         """Distance of the strangest patch to the bank, re-weighted by its neighbourhood (eqs. 6 and 7)."""
+        if _alone(images):
+            twice = self.score(images.expand(2, -1, -1, -1))
+            return Scores(twice.image[:1], twice.map[:1])
         with torch.no_grad():
             features = self.patches(images)
             batch, width, rows, columns = features.shape
@@ -191,6 +196,15 @@ class Patchcore(BankDetector):
         if self.backbone is None or not self.backbone.random:
             return {}
         return {f"{BACKBONE}{name}": tensor for name, tensor in self.extractor.state_dict().items()}
+
+
+def _alone(images: Tensor) -> bool:
+    """A single image on a CPU, which torch sums up in another order than each image of a larger batch.
+
+    Taken twice it gets the bits of any other batch, so that `batch_size` changes no number, whatever the last
+    batch's size is.
+    """
+    return len(images) == 1 and images.device.type == "cpu"
 
 
 def _first_of_smallest(tile: Tensor) -> Tensor:
