@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crossad.analysis.report import write_report
 from crossad.files import write_json
 from crossad.metrics.evaluate import Pass, evaluate_domain
 from crossad.metrics.threshold import threshold_at
@@ -218,3 +219,13 @@ class Lab:
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
     return Lab(tmp_path / "results")
+
+
+@pytest.fixture(scope="module")
+def report_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with something of everything: four models, a failed target, one never started, pictures, a long name."""
+    lab = Lab(tmp_path_factory.mktemp("page") / "results")
+    failed = lab.sim("domainA_to_BCD_dinomaly_optimized_with_a_long_name", model="dinomaly", failed=("domain_C",))
+    sims = [lab.sim(model, model=model) for model in ("patchcore", "draem", "draem_sevnet")]
+    lab.run("night1", [*sims, failed], holes=[lab.sim("late", model="draem")])
+    return write_report(lab.results, ["night1"])
