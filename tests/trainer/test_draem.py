@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from crossad.conditions.model import DraemConfig
-from crossad.errors import MissingInputError
+from crossad.errors import ConditionError, MissingInputError
 from crossad.trainer.detector import Randomness
 from crossad.trainer.detectors import draem
 from crossad.trainer.detectors.draem import build, reduce_map
@@ -143,6 +143,16 @@ def test_an_image_is_scored_on_its_own():
     alone = torch.cat([scored(detector, image[None]).image for image in images])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
     assert float(together.std()) > 1e-5
+
+
+def test_a_batch_too_small_for_batch_norm_is_refused_with_its_key():
+    detector = made(image_size=(32, 32)).train()
+    with pytest.raises(ConditionError, match=r"one image at config\.image_size 32x32") as caught:
+        detector.loss(maps(1, (32, 32)), Randomness(1, 0))
+    assert "config.batch_size" in caught.value.hint
+    assert math.isfinite(float(detector.loss(maps(2, (32, 32)), Randomness(1, 0))["loss"].detach()))
+    assert math.isfinite(float(made().train().loss(maps(1), Randomness(1, 0))["loss"].detach()))
+    assert scored(detector, maps(1, (32, 32))).image.shape == (1,)
 
 
 def test_scoring_changes_no_state():

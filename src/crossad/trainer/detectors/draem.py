@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossad.conditions.model import DraemConfig, DraemSevnetConfig
+from crossad.conditions.model import DRAEM_STRIDE, DraemConfig, DraemSevnetConfig
+from crossad.errors import ConditionError
 from crossad.trainer.checkpoint import check_same
 from crossad.trainer.detector import GradientDetector, Randomness, Scores
 from crossad.trainer.faults import Faulted
@@ -71,7 +72,16 @@ class DraemNetworks(GradientDetector):
         return Outputs(reconstruction, activations, self.discriminate.decoder_segment(*activations))
 
     def loss(self, images: Tensor, randomness: Randomness) -> dict[str, Tensor]:
-        """The losses by name, each with its weight, and their sum as "loss"."""
+        """The losses by name, each with its weight, and their sum as "loss".
+
+        Raises:
+            ConditionError: the deepest BatchNorm would see one value a channel.
+        """
+        if images.shape[0] * images.shape[-2] * images.shape[-1] <= DRAEM_STRIDE**2:
+            raise ConditionError(
+                "a training batch of one image at config.image_size 32x32: BatchNorm has nothing to average",
+                hint="set config.batch_size so that no single image is left over, or a larger config.image_size",
+            )
         faulted = self.add_faults(images, randomness)
         losses = self.losses(self(self.prepare(faulted.images)), self.prepare(images), faulted)
         return {**losses, "loss": torch.stack(list(losses.values())).sum()}
