@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -72,7 +73,8 @@ def _print(rows: Sequence[Standing]) -> None:
 
     from crossad.launch.words import aurocs, clock
 
-    console = Console()
+    # a pipe has no width: its reader wants whole lines
+    console = Console(width=None if sys.stdout.isatty() else 10_000)
     table = Table(box=None, pad_edge=False)
     for title in ("id", "condition", "state", "device", "phase", "ETA", "AUROC"):
         table.add_column(title, overflow="fold")
@@ -80,8 +82,7 @@ def _print(rows: Sequence[Standing]) -> None:
         eta = clock(row.eta_seconds) if row.eta_seconds is not None else ""
         cells = (str(row.experiment_id), row.name, row.state, row.device, row.phase, eta, aurocs(row.auroc))
         table.add_row(*map(Text, cells))
-    # a pipe has no width: its reader wants whole lines
-    console.print(table, width=None if console.is_terminal else 10_000, crop=False)
+    console.print(table, crop=False)
 
 
 def _next(rows: Sequence[Standing], run: str) -> str:
