@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from crossad.data.deposit import store
 from crossad.errors import UsageError
 from crossad.metrics.auroc import auroc
 from crossad.metrics.floors import floor_scores
@@ -80,3 +81,14 @@ def test_the_trap_lets_brightness_alone_give_faults_away(rendered):
     found = floors(rendered, "A", "trap_v1", train=20)
     assert min(found["mean_intensity"], 1 - found["mean_intensity"]) < 0.2
     assert all(image.pixels.min() == 0 and image.pixels.max() == 1 for image in rendered(preset="trap_v1", train=2))
+
+
+def test_png_and_tiff_of_the_same_data_give_a_fixed_scorer_the_same_auroc(rendered):
+    normals, faults = (rendered("C", preset="default_v1", train=60, test=50, part=part) for part in (0, 1))
+    found = {}
+    for kind, levels in (("tiff", 1), ("png8", 255), ("png16", 65535)):
+        held = [store(image.pixels, kind)[0][None] for image in (*normals, *faults)]
+        stored = [pixels.astype(np.float32) / np.float32(levels) for pixels in held]
+        scores = floor_scores(np.stack(stored[:60]), np.stack(stored[60:]))["pca"]
+        found[kind] = auroc(scores, np.array([0] * 50 + [1] * 50))
+    assert max(found.values()) - min(found.values()) < 0.02
