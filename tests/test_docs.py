@@ -24,7 +24,7 @@ PAGES = sorted(
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
 FENCE = re.compile(r"^```(\w*)[ ]?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-SKIPPED = 3  # blocks that say why they cannot run: `make` in two READMEs, and the line that needs a GPU
+SKIPPED = 4  # blocks that say why they cannot run: `make` in two READMEs, a line for a GPU, .mat files
 
 
 @dataclass(frozen=True)
