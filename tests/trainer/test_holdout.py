@@ -76,10 +76,9 @@ def test_the_faults_are_of_the_version_that_is_said(source, normals):
     assert not torch.equal(source.image(7), training)
 
 
-def test_bands_v1_is_frozen(tmp_path):
+def test_bands_v1_is_frozen():
     """A change of these numbers is a new version of the generator, and raises the protocol of what uses it."""
     ramp = torch.linspace(0.05, 0.15, 31 * 95).view(1, 1, 31, 95)
     faulted = add_bands(ramp.expand(4, -1, -1, -1), Randomness(7, 0), probability=1.0, purpose="holdout")
     assert faulted.mask.sum((1, 2, 3)).tolist() == [44, 77, 36, 186]
     assert faulted.severity.tolist() == pytest.approx([0.842996, 0.343407, 0.595057, 0.227699], abs=1e-5)
-
