@@ -55,9 +55,7 @@ def agreement(record: dict[str, Any], results: Path, data: Path, device: torch.d
     config = parse_config(record["condition"]["config"])
     files = list_images(data, config.source_domain, "test")[::8]
     images = load_batch(files, Preprocessing(config.image_size))
-    weights = next(
-        results.glob(f"{record['run']}/{record['condition']['name']}_*/tensorboard_logs/checkpoints/*.safe*")
-    )
+    weights = results / record["best_checkpoint"]
     scores = []
     for place in (torch.device("cpu"), device):
         detector = build(config)

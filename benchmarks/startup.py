@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
+
+from certificate import RESULTS, certificate
 
 from crossad.files import write_json
 
-RESULT = Path(__file__).parent / "results" / "startup.json"
+RESULT = RESULTS / "startup.json"
 BAR_SECONDS = 0.2
 FORBIDDEN = {"torch", "numpy", "pydantic", "rich", "cv2", "scipy", "jinja2", "anomalib", "lightning", "timm"}
 LOADED = """
@@ -50,12 +48,6 @@ def imports() -> list[str]:
     return found
 
 
-def hardware() -> dict[str, object]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-    return {"cpu": model, "cpus": os.cpu_count()}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=21)
@@ -63,7 +55,7 @@ def main() -> None:
     arguments = parser.parse_args()
     program = [str(Path(sys.executable).with_name("crossad")), "--help"]
     empty = [sys.executable, "-c", "pass"]
-    load = os.getloadavg()
+    head = certificate("P6 start-up", ("click", "crossad"))
     seconds(program)
     pairs = [(seconds(program), seconds(empty)) for _ in range(arguments.runs)]
     helps, bare = zip(*pairs, strict=True)
@@ -73,11 +65,7 @@ def main() -> None:
     write_json(
         arguments.out,
         {
-            "benchmark": "P6 start-up",
-            "command": " ".join(["python", "benchmarks/startup.py", *sys.argv[1:]]),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "hardware": hardware() | {"load_before": load, "load_after": os.getloadavg()},
-            "versions": {"python": platform.python_version(), "click": version("click"), "crossad": version("crossad")},
+            **head,
             "bar_seconds": BAR_SECONDS,
             "help_median_seconds": median,
             "interpreter_median_seconds": statistics.median(bare),
