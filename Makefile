@@ -8,6 +8,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(CACHE)/uv/bin/uv
 DEMO ?= demo
+# importing torch and anomalib compiles thousands of files: keep what was compiled, whatever the shell says
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## Show this help
@@ -33,7 +35,7 @@ demo: setup  ## Synthesise four domains, run conditions/smoke.json, write the re
 	@$(BIN)/crossad run conditions/smoke.json --data $(DEMO)/data --results-dir $(DEMO)/results --gpus cpu --jobs 2
 
 .PHONY: test
-test: setup lint servers  ## Check and test everything, warnings as errors
+test: setup lint browser servers  ## Check and test everything, warnings as errors
 	@$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
 
 .PHONY: servers
