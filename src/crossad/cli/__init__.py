@@ -29,6 +29,7 @@ VERBS = {
     "synth": "Write synthetic HDMAP domains (physics-based, labelled synthetic).",
     "data": "Check data before the first GPU; import raw .mat arrays.",
     "assets": "List, fetch and verify pretrained weights, pinned by hash.",
+    "store": "Find out what a store really does: a folder, or a bucket of any S3-compatible server.",
     "completion": "Print the shell completion script for bash, zsh or fish.",
 }
 

@@ -18,7 +18,7 @@ ROTATED = frozenset(
 _BUSY = frozenset(
     {"SlowDown", "ServiceUnavailable", "InternalError", "InternalFailure", "RequestTimeout", "RequestTimeoutException",
      "Throttling", "ThrottlingException", "TooManyRequests", "RequestLimitExceeded", "BandwidthLimitExceeded",
-     "OperationAborted", "BadDigest", "IncompleteBody", "XMinioServerNotInitialized"}
+     "OperationAborted", "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XMinioServerNotInitialized"}
 )  # fmt: skip
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
 _FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XAmzAdminQuotaExceeded"})
@@ -30,7 +30,7 @@ _ACTIONS = {
     "complete_multipart_upload": "s3:PutObject",
     "abort_multipart_upload": "s3:AbortMultipartUpload", "list_multipart_uploads": "s3:ListBucketMultipartUploads",
 }  # fmt: skip
-_KEY_LIKE = re.compile(r"(?=[A-Za-z/+=_-]*\d)[A-Za-z0-9/+=_-]{16,}")
+_KEY_LIKE = re.compile(r"\b[A-Z0-9]{16,}\b|(?=[A-Za-z/+=]*\d)[A-Za-z0-9/+=]{32,}")
 
 
 @dataclass(frozen=True)

@@ -30,19 +30,19 @@ class StoreBroken(EnvironmentFault):
     """The way to the store is set up wrongly, or the store cannot do what is asked."""
 
 
-class StoreMissing(MissingInputError):  # noqa: N818 - as above
+class StoreMissing(MissingInputError):  # noqa: N818 - as above  # noqa: N818 - as above
     """The bucket or folder itself is not there."""
 
 
-class ObjectMissing(MissingInputError):  # noqa: N818 - as above
+class ObjectMissing(MissingInputError):  # noqa: N818 - as above  # noqa: N818 - as above
     """An object is not there."""
 
 
-class ObjectDamaged(DataError):  # noqa: N818 - as above
+class ObjectDamaged(DataError):  # noqa: N818 - as above  # noqa: N818 - as above
     """An object's bytes are not those that were expected."""
 
 
-class KeyRefused(DataError):  # noqa: N818 - as above
+class KeyRefused(DataError):  # noqa: N818 - as above  # noqa: N818 - as above
     """A key that would escape its store, or that some store cannot hold."""
 
 

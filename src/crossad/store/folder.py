@@ -19,7 +19,7 @@ from crossad.store.keys import check_key, check_prefix
 from crossad.store.landing import BLOCK, land
 from crossad.store.patience import Patience
 
-ROUNDS = 10  # a `delete` at the same time may take a new file's folder away
+ROUNDS = 100  # a `delete` at the same time may take a new file's folder away
 
 
 class FolderStore:
@@ -103,9 +103,10 @@ class FolderStore:
         with translated(self._where(key)):
             try:
                 path.unlink()
-            except (FileNotFoundError, NotADirectoryError):
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return
-            sync_folder(path.parent)
+            with contextlib.suppress(FileNotFoundError):  # another `delete` took the folder
+                sync_folder(path.parent)
         for parent in path.parents:
             if parent == self.root:
                 return

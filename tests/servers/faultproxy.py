@@ -1,0 +1,144 @@
+"""A proxy before an S3 server that does to chosen requests what networks and servers do."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
+from urllib.parse import urlsplit
+
+Kind = Literal["refuse", "cut", "lose", "truncate", "corrupt"]
+
+
+@dataclass
+class Fault:
+    """What happens to the next `times` requests that fit."""
+
+    kind: Kind
+    fits: Callable[[str, str], bool]  # (method, path with query)
+    times: int = 1
+    status: int = 503  # of "refuse"
+    code: str = "SlowDown"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Proxy(ThreadingHTTPServer):
+    """Forwards everything as it is, but for its faults and the request headers that it drops."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, upstream: str, ignore: tuple[str, ...]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.upstream = urlsplit(upstream).netloc
+        self.ignore = ignore
+        self.ignore_in: dict[str, str] = {}  # header -> text: dropped where the path holds the text
+        self.forward_body: Callable[[str, bytes], bytes] = lambda method, body: body
+        self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def add(self, kind: Kind, method: str = "", path: str = "", **more: object) -> Fault:
+        """A fault for the next requests of a method whose path holds a text."""
+        fault = Fault(kind, lambda m, p: m.startswith(method) and path in p, **more)  # type: ignore[arg-type]
+        self._faults.append(fault)
+        return fault
+
+    def take(self, method: str, path: str, headers: dict[str, str]) -> Fault | None:
+        """The fault that this request meets, one time less."""
+        with self._lock:
+            self.seen.append((method, path, headers))
+            for fault in self._faults:
+                if fault.times > 0 and fault.fits(method, path):
+                    fault.times -= 1
+                    return fault
+        return None
+
+    def count(self, method: str, path: str = "") -> int:
+        return len(self.headers_of(method, path))
+
+    def headers_of(self, method: str, path: str = "") -> list[dict[str, str]]:
+        """Headers, names in lower case, of every request seen."""
+        return [headers for m, p, headers in self.seen if m == method and path in p]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Proxy
+
+    def log_message(self, *_: object) -> None:
+        """Be silent."""
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = self.server.take(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
+        kind = fault.kind if fault else None
+        if kind == "cut":
+            self._hang_up()
+            return
+        if fault and kind == "refuse":
+            told = f"<Error><Code>{fault.code}</Code><Message>said by the proxy</Message></Error>".encode()
+            self._answer(fault.status, {"Content-Type": "application/xml", **fault.headers}, told)
+            return
+        status, headers, data = self._forward(self.server.forward_body(self.command, body))
+        if kind == "lose":
+            self._hang_up()
+        elif kind == "truncate":
+            self._answer(status, headers, data[: len(data) // 2], length=len(data))
+            self._hang_up()
+        elif kind == "corrupt":
+            self._answer(status, headers, bytes([data[0] ^ 1]) + data[1:])
+        else:
+            self._answer(status, headers, data)
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve  # noqa: N815 - the library's names
+
+    def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection(self.server.upstream, timeout=60)
+        with contextlib.closing(connection):
+            dropped = {name for name, text in self.server.ignore_in.items() if text in self.path}
+            dropped |= {*self.server.ignore, "expect", "connection"}
+            kept = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
+            connection.request(self.command, self.path, body, kept)
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+
+    def _answer(self, status: int, headers: dict[str, str], data: bytes, length: int | None = None) -> None:
+        self.send_response_only(status)
+        told = headers.get("Content-Length", str(len(data))) if self.command == "HEAD" else str(length or len(data))
+        for name, value in headers.items():
+            if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                self.send_header(name, value)
+        if status not in (204, 304):
+            self.send_header("Content-Length", told)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def serving(upstream: str, ignore: tuple[str, ...] = ()) -> Iterator[Proxy]:
+    """A running proxy."""
+    proxy = Proxy(upstream, ignore)
+    thread = threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+        thread.join()
