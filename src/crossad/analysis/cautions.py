@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from crossad.analysis.collect import Entry
 from crossad.analysis.wording import listed, number
-from crossad.results.record import Record
+from crossad.results.advice import poor_transfer
 
 INDICATIVE = 50  # images of a class below which an AUROC's half-width exceeds about 0.08
-POOR_SKILL = 0.5  # a transfer that loses half of the skill above chance
-POOR_RATIO = 0.8
-_TRAINED = "early_stopping_patience (higher) or learning_rate (lower)"
-_KEYS = {
-    "patchcore": "layers, backbone or coreset_sampling_ratio",
-    "dinomaly": f"{_TRAINED}, or bottleneck_dropout",
-}
 
 
 def cautions(entry: Entry) -> list[str]:
@@ -45,13 +38,4 @@ def cautions(entry: Entry) -> list[str]:
     if record.random_weights:
         found.append("random weights: no pretrained backbone; unranked")
     found += [text for text in record.deviations if not text.startswith("random weights")]
-    return [*found, *poor_transfer(entry.model, record)]
-
-
-def poor_transfer(model: str, record: Record) -> list[str]:
-    """The guide's troubleshooting, where it applies: which key to change."""
-    skill, ratio = record.skill_ratio, record.transfer_ratio
-    if ratio is None or not (ratio < POOR_RATIO or (skill is not None and skill < POOR_SKILL)):
-        return []
-    keys = _KEYS.get(model, _TRAINED)
-    return [f"poor transfer: it may be fitted too closely to the source; change {keys}"]
+    return [*found, *poor_transfer(entry.model, record.transfer_ratio, record.skill_ratio)]

@@ -150,6 +150,7 @@ class Record(Part):
     selection: str = Field(default="", description='for people: "selected on test" or "selected on hold-out"')
     normalisation: str = "as_stored"
     deviations: list[str] = Field(default_factory=list, description="overrides, resumed, random weights, ...")
+    advice: list[str] = Field(default_factory=list, description="keys to change where the transfer is poor")
     random_weights: bool = False
     synthetic_data: bool = False
     timings_seconds: dict[str, float] = Field(default_factory=dict)

@@ -12,6 +12,7 @@ import torch
 
 from crossad.files import sha256_file, write_json
 from crossad.metrics.evaluate import summarise
+from crossad.results.advice import poor_transfer
 from crossad.results.manifest import write_manifest
 from crossad.results.record import DomainResult, Failure, Record
 from crossad.trainer import predictions
@@ -58,6 +59,8 @@ def finish(context: Context, outcome: Outcome, detector: Detector | None) -> Rec
         context.reporter.hyperparameters(config.model_dump(mode="json"), values)
     for line in record.summary:
         context.reporter.detail(line)
+    for line in record.advice:
+        context.reporter.fact(f"{context.task.name}: {line}", "WARNING")
     manifest = write_manifest(paths)
     failures = ([outcome.failure] if outcome.failure else []) + list(outcome.failed_targets.values())
     if failures:
@@ -128,6 +131,7 @@ def make_record(context: Context, outcome: Outcome, detector: Detector | None) -
         selection=SELECTION[config.validation],
         normalisation=config.normalisation,
         deviations=_deviations(outcome, random, task.precision),
+        advice=poor_transfer(config.model_type, summary.get("transfer_ratio"), summary.get("skill_ratio")),
         random_weights=random,
         synthetic_data=any(result.synthetic for result in (source, *results.values()) if result),
         timings_seconds=outcome.timings | {"total": round(time.time() - context.attempt.started, 3)},
