@@ -16,6 +16,4 @@ def poor_transfer(model_type: str, ratio: float | None, skill: float | None) -> 
     if ratio is None or not (ratio < POOR_RATIO or (skill is not None and skill < POOR_SKILL)):
         return []
     keys = _KEYS.get(model_type, _TRAINED)
-    return [
-        f"poor transfer: the targets' AUROC falls far below the source's, which may be fitted too closely; change {keys}"
-    ]
+    return [f"poor transfer: target AUROC far below the source's, perhaps fitted to it too closely; change {keys}"]
