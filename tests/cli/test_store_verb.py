@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 from s3servers import BUCKET, ON_S3, SECRET, Place, Servers, credentials, servers
 
 from crossad.cli.store import command
+from crossad.store.answers import ACTIONS
 from crossad.store.bucket import Bucket
 from crossad.store.once import MARK
 from crossad.store.probe import COMMON
@@ -149,3 +151,24 @@ def test_bad_input_is_told(words: list[str], told: str) -> None:
     result = probe(*words)
     assert result.exit_code == 2
     assert told in result.stderr
+
+
+PAGE = (Path(__file__).parents[2] / "docs/store.md").read_text(encoding="utf-8")
+
+
+def test_the_session_in_the_docs_is_what_a_user_sees(place: Place) -> None:
+    (session,) = re.findall(r"```text\n\$ crossad store (.*?)\n(.*?)```", PAGE, re.DOTALL)
+    words, shown = session[0].split(), session[1]
+    endpoint = words[words.index("--endpoint") + 1]
+    result = CliRunner().invoke(command, [{words[1]: place.uri, endpoint: place.endpoint}.get(w, w) for w in words])
+    assert result.exit_code == 0
+    seen = result.stdout.replace(place.uri, words[1]).replace(place.endpoint, endpoint)
+    clock = re.compile(r"the store's is \d+ s (ahead|behind)")
+    assert clock.sub("", seen) == clock.sub("", shown)
+
+
+def test_the_policy_in_the_docs_allows_all_that_is_asked_for_and_no_more() -> None:
+    (policy,) = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
+    allowed = [action for statement in policy["Statement"] for action in statement["Action"]]
+    assert sorted(allowed) == sorted({*ACTIONS.values()})
+    assert all("BUCKET" in statement["Resource"] for statement in policy["Statement"])

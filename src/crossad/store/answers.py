@@ -23,9 +23,9 @@ _BUSY = frozenset(
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
 _FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XAmzAdminQuotaExceeded"})
 _REGION = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
-_ACTIONS = {
+ACTIONS = {
     "put_object": "s3:PutObject", "get_object": "s3:GetObject", "head_object": "s3:GetObject",
-    "list_objects_v2": "s3:ListBucket", "head_bucket": "s3:ListBucket", "delete_object": "s3:DeleteObject",
+    "list_objects_v2": "s3:ListBucket", "delete_object": "s3:DeleteObject",
     "create_multipart_upload": "s3:PutObject", "upload_part": "s3:PutObject",
     "complete_multipart_upload": "s3:PutObject",
     "abort_multipart_upload": "s3:AbortMultipartUpload", "list_multipart_uploads": "s3:ListBucketMultipartUploads",
@@ -78,7 +78,7 @@ def _no_bucket(answer: Answer) -> CrossadError:
 
 
 def _denied(answer: Answer) -> CrossadError:
-    action = _ACTIONS.get(answer.operation, answer.operation)
+    action = ACTIONS.get(answer.operation, answer.operation)
     return faults.StoreDenied(
         _says(answer, "access denied"),
         hint=f"this identity needs {action} here; docs/store.md has the policy, `crossad store probe` tries it",

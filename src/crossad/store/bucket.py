@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from crossad.store.base import SMALL, Entry
-from crossad.store.faults import KeyRefused, ObjectDamaged, ObjectMissing, StoreBroken, StoreMissing
+from crossad.store.faults import KeyRefused, ObjectDamaged, ObjectMissing, StoreBroken
 from crossad.store.keys import check_key, check_prefix
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class Bucket:
         answer = self.connection.call(
             "list_objects_v2", self.uri, Bucket=self._bucket, Prefix=self._prefix + "now/", MaxKeys=1
         )
+        self._seen = True
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
 
@@ -152,16 +153,8 @@ class Bucket:
 
     def _require_bucket(self) -> None:
         """A HEAD answers 404 for a missing object and a missing bucket alike: tell them apart, once."""
-        if self._seen:
-            return
-        try:
-            self.connection.call("head_bucket", self.uri, Bucket=self._bucket)
-        except ObjectMissing as error:
-            raise StoreMissing(
-                f"{self.uri}: no such bucket at {self.connection.endpoint}",
-                hint="create the bucket, or check its name and the endpoint",
-            ) from error
-        self._seen = True
+        if not self._seen:
+            self.now()  # a listing has a body that says so
 
     def _entry(self, item: Mapping[str, Any]) -> Entry | None:
         key = str(item["Key"]).removeprefix(self._prefix)
