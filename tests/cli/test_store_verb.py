@@ -167,8 +167,40 @@ def test_the_session_in_the_docs_is_what_a_user_sees(place: Place) -> None:
     assert clock.sub("", seen) == clock.sub("", shown)
 
 
+def policy() -> dict[str, Any]:
+    (text,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    found = json.loads(text.replace("BUCKET", BUCKET).replace("PREFIX", "team"))
+    assert isinstance(found, dict)
+    return found
+
+
 def test_the_policy_in_the_docs_allows_all_that_is_asked_for_and_no_more() -> None:
-    (policy,) = (json.loads(text) for text in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
-    allowed = [action for statement in policy["Statement"] for action in statement["Action"]]
+    allowed = [action for statement in policy()["Statement"] for action in statement["Action"]]
     assert sorted(allowed) == sorted({*ACTIONS.values()})
-    assert all("BUCKET" in statement["Resource"] for statement in policy["Statement"])
+
+
+def test_a_real_server_accepts_the_probe_under_the_policy_and_only_below_its_prefix(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers.allow(policy())
+    credentials(monkeypatch, "limited", "limited-secret")
+    words = ("--endpoint", servers.versitygw_iam, "--rounds", "1")
+    assert facts(f"s3://{BUCKET}/team", *words)["usable"]
+    elsewhere = facts(f"s3://{BUCKET}/other", *words)
+    assert not elsewhere["usable"]
+    assert "access denied" in elsewhere["why"]
+
+
+@pytest.mark.parametrize("action", sorted({*ACTIONS.values()}))
+def test_without_any_one_action_the_probe_says_which_is_missing(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    narrowed = policy()
+    for statement in narrowed["Statement"]:
+        statement["Action"] = [allowed for allowed in statement["Action"] if allowed != action]
+    narrowed["Statement"] = [statement for statement in narrowed["Statement"] if statement["Action"]]
+    servers.allow(narrowed)
+    credentials(monkeypatch, "limited", "limited-secret")
+    found = facts(f"s3://{BUCKET}/team", "--endpoint", servers.versitygw_iam, "--rounds", "1", "--threads", "2")
+    assert not found["usable"]
+    assert any(action in finding["told"] for finding in found["findings"] if finding["verdict"] == "failed")

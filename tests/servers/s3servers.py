@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import functools
 import ipaddress
+import json
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3.session
+import botocore.loaders
 import faultproxy
 import pytest
 import serverbuild
@@ -37,8 +40,12 @@ QUICK = {"attempts": 2, "patience_seconds": 20.0, "part_bytes": 5 * 2**20, "sett
 CLEARED = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE", "AWS_REGION")
 
 
+_loader = functools.cache(botocore.loaders.create_loader)
+
+
 def credentials(monkeypatch: pytest.MonkeyPatch, access: str = ACCESS, secret: str = SECRET) -> None:
-    """This process's credentials, and none of the machine's."""
+    """This process's credentials, none of the machine's; and the library's description of S3 is read only once."""
+    monkeypatch.setattr("botocore.loaders.create_loader", _loader)
     for name in (*CLEARED, "AWS_DEFAULT_REGION", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {
@@ -123,6 +130,12 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def owner_client(endpoint: str) -> Any:
+    """A bare client with the rights of a server's owner."""
+    session = boto3.session.Session(aws_access_key_id=ACCESS, aws_secret_access_key=SECRET, region_name="us-east-1")
+    return session.client("s3", endpoint_url=endpoint)
+
+
 class Servers:
     """All servers, each started when it is first asked for."""
 
@@ -142,21 +155,33 @@ class Servers:
         return self._versitygw("tls", "--cert", self.authority.certificate, "--key", self.authority.key)
 
     @functools.cached_property
+    def versitygw_iam(self) -> str:
+        """A server with an account besides its owner's: `limited`, with the secret `limited-secret`."""
+        users = self._folder / "users"
+        users.mkdir()
+        endpoint = self._versitygw("iam", "--iam-dir", users)
+        owner = ("--access", ACCESS, "--secret", SECRET, "--endpoint-url", endpoint)
+        account = ("--access", "limited", "--secret", "limited-secret", "--role", "user")
+        program = serverbuild.build("versitygw")
+        subprocess.run([program, "admin", *owner, "create-user", *account], check=True, capture_output=True)
+        return endpoint
+
+    def allow(self, policy: dict[str, Any]) -> None:
+        """Give the account `limited` what a policy allows, and nothing else."""
+        for statement in policy["Statement"]:
+            statement["Principal"] = {"AWS": ["limited"]}
+        client = owner_client(self.versitygw_iam)
+        client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
+        client.close()
+
+    @functools.cached_property
     def moto(self) -> str:
         port = _free_port()
         self._stack.enter_context(
             _serving([sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port)
         )
         endpoint = f"http://127.0.0.1:{port}"
-        import boto3
-
-        client = boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name="us-east-1",
-            aws_access_key_id=ACCESS,
-            aws_secret_access_key=SECRET,
-        )
+        client = owner_client(endpoint)
         client.create_bucket(Bucket=BUCKET)
         client.close()
         return endpoint
@@ -179,7 +204,7 @@ class Servers:
         (root / BUCKET).mkdir(parents=True, exist_ok=True)
         words = ("--port", f"127.0.0.1:{port}", "--access", access, "--secret", secret, "--quiet", *more)
         self._stack.enter_context(_serving([serverbuild.build("versitygw"), *words, "posix", root], port))
-        return f"http{'s' if more else ''}://127.0.0.1:{port}"
+        return f"http{'s' if '--cert' in more else ''}://127.0.0.1:{port}"
 
 
 PLACES = ("folder", "versitygw", "versitygw-tls", "moto", "pretender")

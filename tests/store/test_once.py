@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import faultproxy
 import pytest
 from s3servers import ON_S3, Place, Servers
 
 from crossad.errors import CrossadError
-from crossad.store.faults import ObjectDamaged
+from crossad.store.faults import ObjectDamaged, StoreBroken
 from crossad.store.once import CLAIMS, MARK, PlainOnce, mark
 from crossad.store.opening import open_store
 from crossad.store.s3 import S3Store
@@ -125,3 +126,12 @@ def test_faults_in_plain_mode_are_asked_again_and_the_own_win_is_recognised(plac
         proxy.add("refuse", times=999, status=403, code="AccessDenied")
         with pytest.raises(CrossadError, match="access denied"):
             store.create_once("d.json", b"1")
+
+
+def test_a_server_whose_clock_never_reaches_its_own_times_is_told(place: Place, servers: Servers) -> None:
+    with faultproxy.serving(servers.moto, ignore=("if-none-match",)) as proxy:
+        place.kind = "moto"
+        store = place.behind(proxy, commit="plain", settle_seconds=1000.0)
+        object.__setattr__(store.creation, "patience", replace(store.patience, sleep=lambda _: None))
+        with pytest.raises(StoreBroken, match="claims do not settle"):
+            store.create_once("c.json", b"1")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from crossad.store.faults import StoreDenied, StoreUnreachable
@@ -74,3 +76,17 @@ def test_no_patience_asks_once() -> None:
 
 def test_jitter_takes_at_most_half() -> None:
     assert [Patience(0, dice=lambda: 0.0).pause(round_) for round_ in (0, 1, 20)] == [0.5, 1.0, 30.0]
+
+
+def test_a_patience_that_somebody_gives_up_ends_within_a_second() -> None:
+    time, gave_up = Time(), threading.Event()
+
+    def ask() -> None:
+        if time.now >= 3:
+            gave_up.set()
+        raise StoreUnreachable("down")
+
+    with pytest.raises(StoreUnreachable, match="given up"):
+        time.patience(4 * 3600).until(gave_up).run(ask)
+    assert time.now <= 8
+    assert max(time.slept) <= 1

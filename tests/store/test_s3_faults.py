@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import random
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from s3servers import Place, Servers, every_operation, outcome
 from crossad.errors import CrossadError
 from crossad.store.base import Expected
 from crossad.store.faults import ObjectDamaged, StoreDenied, StoreUnreachable
+from crossad.store.opening import open_bucket
 from crossad.store.s3 import S3Store
 
 PART = 5 * 2**20
@@ -233,3 +237,45 @@ def test_a_file_that_shrinks_while_it_is_uploaded_is_not_written(store: S3Store,
         store.put("large", large)
     assert store.stat("large") is None
     assert store.bucket.uploads() == []
+
+
+def test_a_process_killed_in_an_upload_leaves_nothing_that_is_seen(
+    place: Place, proxy: faultproxy.Proxy, large: Path
+) -> None:
+    reached, killed = threading.Event(), threading.Event()
+
+    def hold(method: str, body: bytes) -> bytes:
+        if method == "PUT" and proxy.count("PUT", "partNumber=") >= 2:
+            reached.set()
+            killed.wait(60)
+        return body
+
+    proxy.forward_body = hold
+    code = f"""
+from pathlib import Path
+from crossad.store.opening import open_store
+from crossad.store.options import S3Options
+options = S3Options(endpoint={proxy.endpoint!r}, part_bytes={PART}, threads=1)
+open_store({place.uri!r}, options).put("large", Path({str(large)!r}))
+"""
+    process = subprocess.Popen([sys.executable, "-c", code])
+    assert reached.wait(60)
+    process.kill()
+    process.wait()
+    killed.set()
+    store = place.open()
+    assert store.stat("large") is None
+    assert list(store.list()) == []
+    store.put("large", large)
+    assert store.stat("large") is not None
+
+
+def test_a_fault_in_one_part_does_not_wait_for_the_patience_of_others(
+    place: Place, proxy: faultproxy.Proxy, large: Path
+) -> None:
+    options = place.options(endpoint=proxy.endpoint, attempts=1, commit="conditional", patience_seconds=4 * 3600)
+    store = open_bucket(place.uri, options)
+    proxy.add("refuse", "PUT", "partNumber=2", status=403, code="AccessDenied")
+    proxy.add("refuse", "PUT", "partNumber=", times=10**6)
+    assert isinstance(outcome(lambda: store.put("large", large)), StoreDenied)
+    assert proxy.count("PUT", "partNumber=") < 20

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -40,7 +41,7 @@ class FolderStore:
         size_of(source)
         with translated(self._where(key)):
             for _ in range(ROUNDS):
-                with contextlib.suppress(FileNotFoundError):
+                with _while_others_delete(path):
                     _copy_atomic(source, path) if isinstance(source, Path) else write_atomic(path, source)
                     return
         raise _restless(self._where(key))
@@ -50,7 +51,7 @@ class FolderStore:
         path = self._path(key)
         with translated(self._where(key)):
             for _ in range(ROUNDS):
-                with contextlib.suppress(FileNotFoundError):
+                with _while_others_delete(path):
                     return "created" if create_once(path, data) or path.read_bytes() == data else "exists"
         raise _restless(self._where(key))
 
@@ -143,6 +144,18 @@ class FolderStore:
         if not path.resolve().is_relative_to(self.root.resolve()):
             raise KeyRefused(f"key refused: {key[:80]!r}: a link leads out of {self.root}", hint="remove the link")
         return path
+
+
+@contextmanager
+def _while_others_delete(path: Path) -> Iterator[None]:
+    """Pass over what a folder that vanishes looks like; an object where a folder should be is another matter."""
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except FileExistsError:
+        if any(parent.exists() and not parent.is_dir() for parent in path.parents):
+            raise
 
 
 def _copy_atomic(source: Path, path: Path) -> None:

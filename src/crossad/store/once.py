@@ -21,6 +21,7 @@ from crossad.store.faults import (
     AlreadyThere,
     ObjectDamaged,
     ObjectMissing,
+    StoreBroken,
     StoreUnreachable,
     Unsupported,
     WriteConflict,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 CLAIMS = "claims"
 MARK = "crossad-store.json"  # what `store probe --remember` found out about the server, for all who come later
+LONGEST_WAIT = 60.0  # seconds beyond the settling that a claim from a server's "future" is waited for
 CONFLICTS = 8  # answers of 409 in a row before it counts as "not now"
 
 
@@ -113,11 +115,17 @@ class PlainOnce:
 
     def read(self, key: str) -> bytes | None:
         """The pinned bytes; where there are only claims, wait until they are settled and pin."""
-        while True:
+        waited = 0.0
+        while waited < self.settle.total_seconds() + LONGEST_WAIT:
             settled, value, wait = self.patience.run(lambda: self._look(key))
             if settled:
                 return value
             self.patience.sleep(wait)
+            waited += wait
+        raise StoreBroken(
+            f"{self.bucket.where(key)}: claims do not settle: the server's clock and the times it writes differ",
+            hint="set the server's clocks (NTP), or take another server",
+        )
 
     def forget(self, key: str) -> None:
         """Delete the claims first: with the pin first, a reader could pin again in between."""

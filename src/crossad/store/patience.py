@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from crossad.store.faults import StoreUnreachable
@@ -39,6 +40,18 @@ class Patience:
                 if waited + pause > self.seconds:
                     raise _spent(error, waited) from error
                 self.sleep(pause)
+
+    def until(self, gave_up: threading.Event) -> Patience:
+        """The same patience, lost as soon as somebody gives up."""
+
+        def sleep(seconds: float) -> None:
+            while seconds > 0 and not gave_up.is_set():
+                self.sleep(min(seconds, 1.0))
+                seconds -= 1.0
+            if gave_up.is_set():
+                raise StoreUnreachable("given up", hint="run again")
+
+        return replace(self, sleep=sleep)
 
     def pause(self, round_: int) -> float:
         """Seconds before the next round: 1, 2, 4, ... up to a minute, less up to half of it."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,10 +60,12 @@ class Upload:
     def _send(self, key: str, path: Path, size: int, upload: str) -> list[dict[str, Any]]:
         """All parts, `threads` at once: a part's bytes are read when its turn comes."""
         length = max(self.options.part_bytes, -(-size // MOST_PARTS))
+        gave_up = threading.Event()
+        patience = self.patience.until(gave_up)
 
         def send(offset: int) -> dict[str, Any]:
             data, number = _slice(path, offset, min(length, size - offset)), offset // length + 1
-            answer = self.patience.run(
+            answer = patience.run(
                 lambda: self.bucket.request(
                     "upload_part", key, UploadId=upload, PartNumber=number, Body=data, ContentMD5=md5_of(data)
                 )
@@ -72,8 +75,12 @@ class Upload:
 
         pool = ThreadPoolExecutor(self.options.threads, thread_name_prefix="upload")
         try:
-            return list(pool.map(send, range(0, size, length)))
+            sent = [pool.submit(send, offset) for offset in range(0, size, length)]
+            for part in wait(sent, return_when=FIRST_EXCEPTION).done:
+                part.result()  # the first fault, whichever part has it
+            return [part.result() for part in sent]
         finally:
+            gave_up.set()  # where one part failed or somebody asked to stop, the others need not be waited for
             pool.shutdown(cancel_futures=True)
 
     def _complete(self, key: str, size: int, upload: str, parts: list[dict[str, Any]]) -> None:
