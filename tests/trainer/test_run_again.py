@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_weights_in_another_results_folder(task, qu
 
 def test_without_targets_the_hold_out_chooses_and_sets_the_threshold(task, quick):
     record = run_condition(task(target_domains=None))
-    assert (record.validation, record.selection) == ("holdout", "selected on hold-out")
+    assert (record.validation, record.selection) == ("holdout", "selected on hold-out (bands_v1)")
     assert (record.n_targets, record.avg_target_auroc, record.target_results) == (0, None, {})
     assert record.undefined["avg_target_auroc"] == "no target was scored"
     assert record.val_image_AUROC is not None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from crossad.analysis.report import write_report
 from crossad.data.layout import list_images
 from crossad.data.reader import read
 from crossad.metrics.auroc import auroc
@@ -13,6 +16,8 @@ from crossad.metrics.floors import Subspace, scores_above
 from crossad.metrics.intervals import auroc_interval
 from crossad.synth.images import Request
 from crossad.synth.write import write_domain
+from crossad.trainer import holdout
+from crossad.trainer.run import run_condition
 
 LETTERS = "ABCD"
 TEST = 60  # a label
@@ -98,3 +103,15 @@ def test_auroc_is_scikit_learns(default):
         scores, labels = floors(default, "A", target)
         for values in scores.values():
             assert auroc(values, labels) == pytest.approx(roc_auc_score(labels, values), abs=1e-12)
+
+
+def test_record_and_report_name_the_version_of_the_hold_outs_faults(task, quick):
+    mine = task(validation="holdout", val_split_ratio=0.5)
+    said = f"selected on hold-out ({holdout.VERSION})"
+    assert run_condition(mine).selection == said
+    index = write_report(mine.results, [mine.run])
+    page = index.read_text()
+    assert said in page
+    assert "Selected on test" not in page
+    with (index.parent / "summary.csv").open(newline="") as handle:
+        assert {row["selection"] for row in csv.DictReader(handle)} == {said}

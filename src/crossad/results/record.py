@@ -147,7 +147,9 @@ class Record(Part):
     training_info: TrainingInfo | None = None
     best_checkpoint: str | None = None
     validation: str = "source_test"
-    selection: str = Field(default="", description='for people: "selected on test" or "selected on hold-out"')
+    selection: str = Field(
+        default="", description='for people: "selected on test" or "selected on hold-out (<version of its faults>)"'
+    )
     normalisation: str = "as_stored"
     deviations: list[str] = Field(default_factory=list, description="overrides, resumed, random weights, ...")
     advice: list[str] = Field(default_factory=list, description="keys to change where the transfer is poor")

@@ -15,14 +15,14 @@ from crossad.metrics.evaluate import summarise
 from crossad.results.advice import poor_transfer
 from crossad.results.manifest import write_manifest
 from crossad.results.record import DomainResult, Failure, Record
-from crossad.trainer import predictions
+from crossad.trainer import holdout, predictions
 from crossad.trainer.context import FULL, Context
 from crossad.trainer.detector import Detector
 from crossad.trainer.evaluation import Evaluated, auroc_line
 from crossad.trainer.provenance import peak_memory, provenance
 from crossad.trainer.training import Trained
 
-SELECTION = {"source_test": "selected on test", "holdout": "selected on hold-out"}
+SELECTION = {"source_test": "selected on test", "holdout": f"selected on hold-out ({holdout.VERSION})"}
 
 
 @dataclass
