@@ -142,10 +142,11 @@ def test_a_missing_bucket_is_bad_input(servers: Servers) -> None:
     [
         (["gs://bucket"], "allowed: a folder"),
         (["results", "--region", "eu-test-1"], "--region: only for s3://bucket/prefix"),
+        (["results", "--remember"], "nothing to remember"),
         ([f"s3://{BUCKET}", "--endpoint", "minio:9000"], "allowed https://HOST"),
         (["s3://key:word@bucket"], "credentials in an address are refused"),
     ],
-    ids=["scheme", "folder-option", "endpoint", "credentials"],
+    ids=["scheme", "folder-option", "folder-mark", "endpoint", "credentials"],
 )
 def test_bad_input_is_told(words: list[str], told: str) -> None:
     result = probe(*words)

@@ -16,6 +16,7 @@ import pytest
 from s3servers import Place, Servers, every_operation, outcome
 
 from crossad.errors import CrossadError
+from crossad.store import upload
 from crossad.store.base import Expected
 from crossad.store.faults import ObjectDamaged, StoreDenied, StoreUnreachable
 from crossad.store.opening import open_bucket
@@ -279,3 +280,18 @@ def test_a_fault_in_one_part_does_not_wait_for_the_patience_of_others(
     proxy.add("refuse", "PUT", "partNumber=", times=10**6)
     assert isinstance(outcome(lambda: store.put("large", large)), StoreDenied)
     assert proxy.count("PUT", "partNumber=") < 20
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["etag-of-hashes", "opaque-etag"])
+def test_a_completion_whose_response_is_lost_is_recognised_or_done_once_more(
+    store: S3Store, proxy: faultproxy.Proxy, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """On a server that answers a second completion with "no such upload", which versitygw and moto do not."""
+    if not told:
+        monkeypatch.setattr(upload, "_etag", lambda _: None)  # as where encryption makes etags that are no hashes
+    proxy.add("lose", "POST", "uploadId=")
+    proxy.add("refuse", "POST", "uploadId=", status=404, code="NoSuchUpload")
+    store.put("large", large)
+    assert proxy.count("POST", "uploadId=") == (2 if told else 3)
+    store.get_file("large", tmp_path / "back", WANTED)
+    assert store.bucket.uploads() == []

@@ -84,15 +84,18 @@ def s3_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def probe(uri: str, threads: int, rounds: int, patience: float, remember: bool, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - the options above
     """Open, probe, tell."""
     with bad_input():
+        from crossad.errors import UsageError
         from crossad.store.opening import on_s3
         from crossad.store.probe import Bench, scratch
         from crossad.store.probe import probe as try_all
 
+        if remember and not on_s3(uri):
+            raise UsageError("--remember: a folder has one way to commit, nothing to remember")
         store = _open(uri, {name: value for name, value in given.items() if value is not None}, patience)
         say = (lambda _: None) if as_json else (lambda check: click.echo(f"trying: {check}", err=True))
         with scratch() as folder:
             report = try_all(Bench(store, Path(folder), threads, rounds, say))
-        remembered = remember and report.usable and on_s3(uri)
+        remembered = remember and report.usable
         if remembered:
             from crossad.store.once import MARK, mark
 

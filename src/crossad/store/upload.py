@@ -39,7 +39,10 @@ class Upload:
         """
         size = size_of(path)
         if size > self.options.part_bytes:
-            self._parts(key, path, size, content_type)
+            try:
+                self._parts(key, path, size, content_type)
+            except UploadGone:  # somebody aborted it, or it was completed unseen and cannot be told: once more
+                self._parts(key, path, size, content_type)
             return
         data = _slice(path, 0, size)
         self.patience.run(lambda: self.bucket.put(key, data, content_type=content_type))
@@ -97,9 +100,12 @@ class Upload:
                 raise
 
 
-def _etag(parts: list[dict[str, Any]]) -> str:
-    """The etag of a multipart object: a hash of its parts' hashes, and their number."""
-    digests = b"".join(bytes.fromhex(part["ETag"].strip('"')) for part in parts)
+def _etag(parts: list[dict[str, Any]]) -> str | None:
+    """The etag of a multipart object: a hash of its parts' hashes, and their number; None where those are no hashes."""
+    try:
+        digests = b"".join(bytes.fromhex(part["ETag"].strip('"')) for part in parts)
+    except ValueError:
+        return None
     return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
 
 
