@@ -43,6 +43,7 @@ def test_a_record_of_another_condition_is_not_taken_for_this_one(lab: Any) -> No
     found = collect(lab.results)
     assert found.entries[0].record is None
     assert "of another condition" in found.unreadable[0].reason
+    assert "of another condition" in found.entries[0].detail
 
 
 def test_a_folder_without_a_plan_is_reported_too(lab: Any) -> None:

@@ -85,11 +85,23 @@ def test_the_guides_line_reports_all_runs(tmp_path: Path) -> None:
 
 
 def test_a_pipe_gets_whole_lines_without_colours(tmp_path: Path) -> None:
-    write(tmp_path, "a", [f"a_rather_long_name_of_a_condition_{index}" for index in range(9)])
+    write(tmp_path, "a", [f"a_rather_long_name_of_a_condition_{index}" for index in range(6)])
     out = call(report, "--results-dir", tmp_path).stdout
     assert "\x1b" not in out
-    assert all(f"a_rather_long_name_of_a_condition_{index}" in out for index in range(9))
+    assert all(f"a_rather_long_name_of_a_condition_{index}" in out for index in range(6))
     assert sum(line.startswith("Transfer ratio") for line in out.splitlines()) == 1
+
+
+def test_many_conditions_are_a_line_each(tmp_path: Path) -> None:
+    names = [f"a_rather_long_name_of_a_condition_{index:02}" for index in range(16)]
+    write(tmp_path, "a", names)
+    lines = call(report, "--results-dir", tmp_path).stdout.splitlines()
+    head = next(line for line in lines if line.startswith("condition"))
+    assert head.split()[1:4] == ["Source", "(A)", "B"]
+    for name in names:
+        (line,) = (line for line in lines if line.startswith(name))
+        assert line.split()[1:3] == ["0.900", "0.800"]
+        assert len(line) < 200
 
 
 def test_a_partial_run_ends_with_3_and_its_report_is_written(tmp_path: Path) -> None:

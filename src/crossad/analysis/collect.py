@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -175,7 +175,8 @@ def _of_run(paths: RunPaths, plan: Plan | None, ledger: Ledger) -> tuple[list[En
         condition = paths.condition(planned.name)
         record, bad = _record(condition, planned.condition_id)
         unreadable += bad
-        entries.append(_planned(paths.run, planned, condition, record, ledger))
+        entry = _planned(paths.run, planned, condition, record, ledger)
+        entries.append(replace(entry, detail=f"its record is {bad[0].reason}") if not record and bad else entry)
     known = {paths.condition(planned.name).root.name for planned in owed}
     for root in sorted(paths.root.glob(f"*_{paths.run}")):
         if root.name not in known and (root / "tensorboard_logs").is_dir():

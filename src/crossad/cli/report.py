@@ -28,6 +28,8 @@ Works at any moment, partial or final. Exit codes: 0 all done, 3 something faile
 written), 2 bad input.
 """
 LABEL, CELL = 28, 22  # characters of a terminal that a label and a condition take
+UNBOUNDED = 10_000  # width of a pipe
+MAX_COLUMNS = 9  # six conditions and three floors
 EMPHASISED = ("Average target AUROC", "Transfer ratio")
 
 
@@ -63,7 +65,10 @@ def command(runs: tuple[str, ...], results: Path, all_models: bool, out: Path | 
 
 
 def _print(groups: Sequence[Group], said: Sequence[str]) -> None:
-    """The guide's table and the verdicts; a pipe gets plain text, whole lines and one wide table a source."""
+    """The guide's table and the verdicts; a pipe gets plain text and whole lines.
+
+    Many conditions are a row each, without intervals: those are in the files.
+    """
     from rich.console import Console
 
     from crossad.analysis.table import guide_table
@@ -71,16 +76,18 @@ def _print(groups: Sequence[Group], said: Sequence[str]) -> None:
 
     console = Console(highlight=False)
     if not console.is_terminal:  # a pipe has no width: its reader wants whole lines
-        console = Console(highlight=False, width=10_000)
+        console = Console(highlight=False, width=UNBOUNDED)
     for text in said:
         console.print(text, markup=False)
     console.print()
     for group in groups:
         table = guide_table(group)
-        step = max(1, (console.width - LABEL) // CELL)
-        for start in range(0, len(table.columns), step):
-            console.print(_rich(table, start, start + step))
-            console.print()
+        if len(table.columns) > MAX_COLUMNS:
+            console.print(_rows(table), end="\n\n")
+        else:
+            step = max(1, (console.width - LABEL) // CELL)
+            for start in range(0, len(table.columns), step):
+                console.print(_columns(table, start, start + step), end="\n\n")
         for row in group.best:
             console.print(verdict(row), markup=False)
         if group.ranking:
@@ -88,18 +95,40 @@ def _print(groups: Sequence[Group], said: Sequence[str]) -> None:
         console.print()
 
 
-def _rich(table: Table, start: int, stop: int) -> RichTable:
-    from rich.table import Table as RichTable
+def _columns(table: Table, start: int, stop: int) -> RichTable:
+    """A column a condition, as the guide has it."""
     from rich.text import Text
 
     shown = table.columns[start:stop]
-    rich = RichTable(box=None, pad_edge=False, title=Text(table.title), title_justify="left")
+    rich = _empty(table)
     rich.add_column("", no_wrap=True)
     for column in shown:
         marks = "".join(f"\n({mark})" for mark in column.marks)
         rich.add_column(Text(f"{column.model}\n{column.name}{marks}"), overflow="fold")
     for index, label in enumerate(table.labels):
         style = "bold" if label in EMPHASISED else ""
-        cells = [column.cells[index] for column in shown]
-        rich.add_row(Text(label), *(Text(str(cell)) for cell in cells), style=style)
+        rich.add_row(Text(label), *(Text(str(column.cells[index])) for column in shown), style=style)
     return rich
+
+
+def _rows(table: Table) -> RichTable:
+    """A row a condition, numbers alone."""
+    from rich.text import Text
+
+    rich = _empty(table)
+    rich.add_column(Text("condition"), overflow="fold")
+    for label in table.labels:
+        rich.add_column(Text(label.removeprefix("Target ").removesuffix(" AUROC")), justify="right")
+    rich.add_column(Text("remark"), overflow="fold")
+    for column in table.columns:
+        name = f"floor: {column.name}" if column.floor else column.name
+        numbers = (Text(cell.text) for cell in column.cells)
+        rich.add_row(Text(name), *numbers, Text("; ".join(column.marks)))
+    return rich
+
+
+def _empty(table: Table) -> RichTable:
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    return RichTable(box=None, pad_edge=False, title=Text(table.title), title_justify="left")
