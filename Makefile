@@ -36,7 +36,7 @@ demo: setup  ## Synthesise four domains, run conditions/smoke.json, write the re
 
 .PHONY: test
 test: setup lint browser servers  ## Check and test everything, warnings as errors
-	@$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
 
 .PHONY: servers
 servers: setup  ## Build the S3 server that the tests of the store talk to (once, kept in the cache)
