@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("crossad st", ["status"]),
+        ("crossad st", ["status", "store"]),
         ("crossad re", ["retry", "report"]),
         ("crossad run --fr", ["--fresh"]),
         ("crossad data ch", ["check"]),
