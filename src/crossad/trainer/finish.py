@@ -60,7 +60,7 @@ def finish(context: Context, outcome: Outcome, detector: Detector | None) -> Rec
     for line in record.summary:
         context.reporter.detail(line)
     for line in record.advice:
-        context.reporter.fact(f"{context.task.name}: {line}", "WARNING")
+        context.reporter.fact(line, "WARNING")
     manifest = write_manifest(paths)
     failures = ([outcome.failure] if outcome.failure else []) + list(outcome.failed_targets.values())
     if failures:
