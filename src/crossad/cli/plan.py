@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossad.cli.bad_input import bad_input
+from crossad.cli.operate import results_option
 from crossad.cli.words import split_words
 
 if TYPE_CHECKING:
@@ -39,15 +40,7 @@ done     finished, will be reused      stale    done, but with other data: will 
     type=click.Path(path_type=Path),
     help="Folder with the domains.  [default: data, if it is there]",
 )
-@click.option(
-    "--results-dir",
-    "--store",
-    "results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Where runs live.",
-)
+@results_option
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE...", help="Override keys, as crossad run would.")
 @click.option("--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would.")
 @click.option("--json", "as_json", is_flag=True, help="Facts for machines.")

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from crossad.cli.operate import results_option
+
 
 @click.command(
     help="""Run one condition, here and now; also what a pod runs.
@@ -26,15 +28,7 @@ import click
 @click.option("--experiment-id", required=True, help="Number or name of the condition.")
 @click.option("--gpu-id", default="0", show_default=True, help="CUDA device, or cpu.")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder with the domains.  [default: data]")
-@click.option(
-    "--results-dir",
-    "--store",
-    "results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Where runs live.",
-)
+@results_option
 @click.option("--run", "run_name", default=None, help="Name of the run.  [default: a timestamp]")
 @click.option(
     "--weights",
