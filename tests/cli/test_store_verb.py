@@ -11,7 +11,7 @@ from typing import Any
 import faultproxy
 import pytest
 from click.testing import CliRunner, Result
-from s3servers import BUCKET, ON_S3, SECRET, Place, Servers, credentials, servers
+from s3servers import BUCKET, ON_S3, SECRET, Place, Servers, credentials
 
 from crossad.cli.store import command
 from crossad.store.answers import ACTIONS
@@ -19,17 +19,7 @@ from crossad.store.bucket import Bucket
 from crossad.store.once import MARK
 from crossad.store.probe import COMMON
 
-__all__ = ["servers"]
-
-
-@pytest.fixture(autouse=True)
-def identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    credentials(monkeypatch)
-
-
-@pytest.fixture
-def place(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> Place:
-    return Place(getattr(request, "param", "versitygw"), servers, tmp_path)
+pytestmark = pytest.mark.usefixtures("identity")
 
 
 def probe(*words: object) -> Result:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import datetime
 import functools
+import hashlib
 import ipaddress
 import json
+import random
 import socket
 import subprocess
 import sys
@@ -28,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from crossad.errors import CrossadError
-from crossad.store.base import Store
+from crossad.store.base import Expected, Store
 from crossad.store.folder import FolderStore
 from crossad.store.opening import open_bucket, open_store
 from crossad.store.options import S3Options
@@ -36,7 +38,10 @@ from crossad.store.patience import Patience
 from crossad.store.s3 import S3Store
 
 ACCESS, SECRET, BUCKET = "tester", "not-a-secret-of-anyone", "crossad-tests"
-QUICK = {"attempts": 2, "patience_seconds": 20.0, "part_bytes": 5 * 2**20, "settle_seconds": 1.5}
+PART = 5 * 2**20
+DATA = random.Random(5).randbytes(2 * PART + 1)  # three parts, the last one short
+WANTED = Expected(len(DATA), hashlib.sha256(DATA).hexdigest())
+QUICK = {"attempts": 2, "patience_seconds": 20.0, "part_bytes": PART, "settle_seconds": 1.5}
 CLEARED = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_CA_BUNDLE", "AWS_REGION")
 
 
@@ -242,12 +247,6 @@ class Place:
         if self.kind == "folder":
             return FolderStore(self.folder / "store")
         return open_store(self.uri, self.options(**changes))
-
-
-@pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with contextlib.ExitStack() as stack:
-        yield Servers(tmp_path_factory.mktemp("servers"), stack)
 
 
 def every_operation(store: Store, folder: Path) -> list[Callable[[], Any]]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import faultproxy
 import pytest
-from s3servers import Place, Servers, every_operation, outcome
+from s3servers import DATA, PART, WANTED, Place, Servers, every_operation, outcome
 
 from crossad.errors import CrossadError
 from crossad.store import upload
@@ -21,28 +19,6 @@ from crossad.store.base import Expected
 from crossad.store.faults import ObjectDamaged, StoreDenied, StoreUnreachable
 from crossad.store.opening import open_bucket
 from crossad.store.s3 import S3Store
-
-PART = 5 * 2**20
-DATA = random.Random(5).randbytes(2 * PART + 1)
-WANTED = Expected(len(DATA), hashlib.sha256(DATA).hexdigest())
-
-
-@pytest.fixture
-def proxy(servers: Servers) -> Iterator[faultproxy.Proxy]:
-    with faultproxy.serving(servers.versitygw) as serving:
-        yield serving
-
-
-@pytest.fixture
-def store(place: Place, proxy: faultproxy.Proxy) -> S3Store:
-    return place.behind(proxy)
-
-
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
-    path = tmp_path / "large"
-    path.write_bytes(DATA)
-    return path
 
 
 def test_a_server_that_is_not_there_is_75_and_named(place: Place, tmp_path: Path) -> None:

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import faultproxy
 import pytest
-from s3servers import ACCESS, SECRET, Place, Servers, credentials, every_operation, outcome
+from s3servers import ACCESS, DATA, SECRET, WANTED, Place, Servers, credentials, every_operation, outcome
 
-from crossad.store.base import Expected
 from crossad.store.faults import StoreBroken, StoreDenied, StoreMissing
 from crossad.store.opening import open_store
 from crossad.store.s3 import S3Store
-
-PART = 5 * 2**20
-DATA = random.Random(5).randbytes(2 * PART + 1)
-WANTED = Expected(len(DATA), hashlib.sha256(DATA).hexdigest())
-
-
-@pytest.fixture
-def proxy(servers: Servers) -> Iterator[faultproxy.Proxy]:
-    with faultproxy.serving(servers.versitygw) as serving:
-        yield serving
-
-
-@pytest.fixture
-def store(place: Place, proxy: faultproxy.Proxy) -> S3Store:
-    return place.behind(proxy)
-
-
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
-    path = tmp_path / "large"
-    path.write_bytes(DATA)
-    return path
 
 
 def test_no_permission_names_the_action_that_is_missing(place: Place, proxy: faultproxy.Proxy, tmp_path: Path) -> None:
