@@ -34,13 +34,29 @@ def make_lock(root: Path, known: Mapping[Path, str] | None = None) -> dict[str, 
             files = list_images(root, domain, split)
             with ThreadPoolExecutor() as pool:
                 hashes = list(pool.map(lambda file: known.get(file.path) or sha256_file(file.path), files))
-            digest = hashlib.sha256(f"metadata:{rows};".encode())
-            for file, content in zip(files, hashes, strict=True):
-                digest.update(f"{file.relative}:{content};".encode())
-            size = sum(file.path.stat().st_size for file in files)
-            splits[split] = {"images": len(files), "bytes": size, "sha256": digest.hexdigest()}
+            splits[split] = split_lock(
+                rows,
+                [
+                    (file.relative, content, file.path.stat().st_size)
+                    for file, content in zip(files, hashes, strict=True)
+                ],
+            )
         domains[domain] = splits
     return {"format": FORMAT, "domains": domains}
+
+
+def split_lock(rows: str | None, images: Iterable[tuple[str, str, int]]) -> dict[str, Any]:
+    """The lock of one split.
+
+    Args:
+        rows: SHA-256 of the domain's `metadata.csv`, or None where there is none.
+        images: (path below the domain's folder, SHA-256, bytes) in the order of `list_images`.
+    """
+    digest, count, size = hashlib.sha256(f"metadata:{rows};".encode()), 0, 0
+    for relative, content, length in images:
+        digest.update(f"{relative}:{content};".encode())
+        count, size = count + 1, size + length
+    return {"images": count, "bytes": size, "sha256": digest.hexdigest()}
 
 
 def write_lock(root: Path, known: Mapping[Path, str] | None = None) -> dict[str, Any]:
@@ -74,8 +90,11 @@ def lock_part(root: Path, parts: Iterable[tuple[str, str]]) -> str | None:
     A part that the lock does not have counts as absent, so that it gets another hash once it is there.
     """
     lock = read_lock(root)
-    if lock is None:
-        return None
+    return None if lock is None else hash_parts(lock, parts)
+
+
+def hash_parts(lock: Mapping[str, Any], parts: Iterable[tuple[str, str]]) -> str:
+    """One hash over some (domain, split) parts of a lock that is at hand."""
     chosen = {
         f"{domain}/{split}": lock["domains"].get(domain, {}).get(split, {}).get("sha256") for domain, split in parts
     }
