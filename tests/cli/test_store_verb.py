@@ -60,7 +60,7 @@ def test_what_a_server_does_decides_the_commit_mode_and_nothing_is_left(place: P
     }
     store = place.open(commit="conditional")
     assert list(store.list()) == []
-    assert store.bucket.uploads() == []  # type: ignore[attr-defined]
+    assert store.bucket.uploads() == ([], "")  # type: ignore[attr-defined]
 
 
 def test_a_folder_is_probed_and_left_as_it_was(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_real_server_accepts_the_probe_under_the_policy_and_only_below_its_pre
     assert "access denied" in elsewhere["why"]
 
 
-@pytest.mark.parametrize("action", sorted({*ACTIONS.values()}))
+@pytest.mark.parametrize("action", sorted({*ACTIONS.values()} - {"s3:ListMultipartUploadParts"}))  # for the janitor
 def test_without_any_one_action_the_probe_says_which_is_missing(
     servers: Servers, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:

@@ -197,7 +197,7 @@ def test_a_multipart_upload_that_fails_leaves_nothing_behind(
     proxy.add("refuse", "PUT", "partNumber=3", times=99, status=403, code="AccessDenied")
     assert isinstance(outcome(lambda: store.put("large", large)), StoreDenied)
     assert store.stat("large") is None
-    assert store.bucket.uploads() == []
+    assert store.bucket.uploads() == ([], "")
 
 
 def test_a_file_that_shrinks_while_it_is_uploaded_is_not_written(store: S3Store, large: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_file_that_shrinks_while_it_is_uploaded_is_not_written(store: S3Store,
     with pytest.raises(CrossadError, match="changed while it was uploaded"):
         store.put("large", large)
     assert store.stat("large") is None
-    assert store.bucket.uploads() == []
+    assert store.bucket.uploads() == ([], "")
 
 
 def test_a_process_killed_in_an_upload_leaves_nothing_that_is_seen(
@@ -270,4 +270,4 @@ def test_a_completion_whose_response_is_lost_is_recognised_or_done_once_more(
     store.put("large", large)
     assert proxy.count("POST", "uploadId=") == (2 if told else 3)
     store.get_file("large", tmp_path / "back", WANTED)
-    assert store.bucket.uploads() == []
+    assert store.bucket.uploads() == ([], "")

@@ -29,6 +29,7 @@ ACTIONS = {
     "create_multipart_upload": "s3:PutObject", "upload_part": "s3:PutObject",
     "complete_multipart_upload": "s3:PutObject",
     "abort_multipart_upload": "s3:AbortMultipartUpload", "list_multipart_uploads": "s3:ListBucketMultipartUploads",
+    "list_parts": "s3:ListMultipartUploadParts",
 }  # fmt: skip
 _KEY_LIKE = re.compile(r"\b[A-Z0-9]{16,}\b|(?=[A-Za-z/+=]*\d)[A-Za-z0-9/+=]{32,}")
 

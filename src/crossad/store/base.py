@@ -25,6 +25,16 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Unfinished:
+    """A large write that was begun and neither ended nor given up: no reader sees its parts, and they are paid for."""
+
+    key: str
+    upload: str  # the server's name for it
+    begun: datetime  # UTC, by the store's clock
+    size: int  # bytes of the parts that arrived
+
+
+@dataclass(frozen=True)
 class Expected:
     """What an object's bytes must be."""
 
@@ -93,8 +103,19 @@ class Store(Protocol):
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """All objects whose keys begin with `prefix`, in the order of their keys' bytes, page by page."""
 
-    def delete(self, key: str) -> None:
-        """Remove an object; nothing happens where there is none."""
+    def delete(self, key: str, *, once: bool = True) -> None:
+        """Remove an object; nothing happens where there is none.
+
+        Args:
+            key: of the object.
+            once: whether `create_once` may have made it; then nothing may bring it back.
+        """
 
     def now(self) -> datetime:
         """The store's clock (UTC), by which `Entry.modified` is set."""
+
+    def uploads(self, before: datetime) -> Iterator[Unfinished]:
+        """Unfinished large writes that were begun before a moment; a folder's leave none."""
+
+    def abort(self, upload: Unfinished) -> None:
+        """Give an unfinished write up; nothing happens where it ended meanwhile."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from crossad.store.base import SMALL, Entry
-from crossad.store.faults import KeyRefused, ObjectDamaged, ObjectMissing, StoreBroken
+from crossad.store.base import SMALL, Entry, Unfinished
+from crossad.store.faults import KeyRefused, ObjectDamaged, ObjectMissing, StoreBroken, UploadGone
 from crossad.store.keys import check_key, check_prefix
 
 if TYPE_CHECKING:
@@ -128,12 +129,35 @@ class Bucket:
         answer = self.request("create_multipart_upload", key, **self._kind(content_type), **self._encryption)
         return str(answer["UploadId"])
 
-    def uploads(self) -> list[Mapping[str, Any]]:
-        """Multipart uploads begun below the prefix and neither completed nor aborted (the first thousand)."""
+    def uploads(self, after: str = "") -> tuple[list[Unfinished], str]:
+        """One page of multipart uploads below the prefix that nobody ended, and the name that the next comes after.
+
+        Pages go by names alone, because versitygw 1.8 refuses the upload's id that it gave as a marker: of a thousand
+        uploads of one name, those beyond the page are found once the others are gone.
+        """
+        extra = {"KeyMarker": after} if after else {}
         answer = self.connection.call(
-            "list_multipart_uploads", self.uri, Bucket=self._bucket, Prefix=self._prefix, MaxUploads=PAGE
+            "list_multipart_uploads", self.uri, Bucket=self._bucket, Prefix=self._prefix, MaxUploads=PAGE, **extra
         )
-        return list(answer.get("Uploads", []))
+        found = [upload for item in answer.get("Uploads", []) if (upload := self._unfinished(item)) is not None]
+        following = str(answer.get("NextKeyMarker") or "") if answer.get("IsTruncated") else ""
+        if following and following == after:
+            raise StoreBroken(f"{self.uri}: the listing does not advance at {self.connection.endpoint}")
+        return found, following
+
+    def weighed(self, upload: Unfinished) -> Unfinished:
+        """An unfinished upload with the bytes of its parts; as it was where it ended meanwhile."""
+        size, marker = 0, 0
+        while True:
+            try:
+                answer = self.request("list_parts", upload.key, UploadId=upload.upload, PartNumberMarker=marker)
+            except UploadGone:
+                return upload
+            size += sum(int(part["Size"]) for part in answer.get("Parts", []))
+            following = int(answer.get("NextPartNumberMarker") or 0)
+            if not answer.get("IsTruncated") or following <= marker:
+                return replace(upload, size=size)
+            marker = following
 
     def request(self, operation: str, key: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's own
         """One request about one object."""
@@ -155,6 +179,15 @@ class Bucket:
         """A HEAD answers 404 for a missing object and a missing bucket alike: tell them apart, once."""
         if not self._seen:
             self.now()  # a listing has a body that says so
+
+    def _unfinished(self, item: Mapping[str, Any]) -> Unfinished | None:
+        """An upload as a listing shows it; None where its name is no key, so somebody else's."""
+        key = str(item["Key"]).removeprefix(self._prefix)
+        try:
+            check_key(key)
+        except KeyRefused:
+            return None
+        return Unfinished(key, str(item["UploadId"]), _utc(item["Initiated"]), 0)
 
     def _entry(self, item: Mapping[str, Any]) -> Entry | None:
         key = str(item["Key"]).removeprefix(self._prefix)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from crossad.files import create_once, sync_folder, write_atomic
-from crossad.store.base import ANYTHING, SMALL, Entry, Expected, Once, size_of
+from crossad.store.base import ANYTHING, SMALL, Entry, Expected, Once, Unfinished, size_of
 from crossad.store.disk import translated
 from crossad.store.faults import KeyRefused, ObjectDamaged, ObjectMissing, StoreUnreachable
 from crossad.store.keys import check_key, check_prefix
@@ -98,7 +98,7 @@ class FolderStore:
         with translated(self._where(prefix)):
             yield from _walk(self._inside(folder), f"{folder}/" if folder else "", prefix)
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, once: bool = True) -> None:
         """Remove the file, and the folders that it leaves empty."""
         path = self._path(key)
         with translated(self._where(key)):
@@ -122,6 +122,13 @@ class FolderStore:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self.root, prefix=".", suffix=".tmp") as handle:
                 return datetime.fromtimestamp(os.fstat(handle.fileno()).st_mtime, UTC)
+
+    def uploads(self, before: datetime) -> Iterator[Unfinished]:
+        """None: a file is written whole, beside its place."""
+        return iter(())
+
+    def abort(self, upload: Unfinished) -> None:
+        """Nothing to give up."""
 
     def _opened(self, key: str) -> IO[bytes]:
         """The open file of an object; a folder of that name is no object."""

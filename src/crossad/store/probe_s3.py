@@ -111,7 +111,7 @@ def _abort(bench: Bench) -> str:
     bucket.request("abort_multipart_upload", key, UploadId=upload)
     if bucket.stat(key) is not None:
         raise Wrong("an aborted upload became an object")
-    if any(str(left["UploadId"]) == upload for left in bucket.uploads()):
+    if any(left.upload == upload for left in bucket.uploads()[0]):
         raise Wrong("an aborted upload is still listed: its parts may be paid for")
     return "nothing left"
 

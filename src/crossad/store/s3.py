@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossad.store.base import ANYTHING, Entry, Expected, Once, size_of
+from crossad.store.base import ANYTHING, Entry, Expected, Once, Unfinished, size_of
 from crossad.store.boto import Connection
 from crossad.store.bucket import Bucket
-from crossad.store.faults import AlreadyThere, ObjectDamaged
+from crossad.store.faults import AlreadyThere, ObjectDamaged, UploadGone
 from crossad.store.keys import check_key, check_prefix
 from crossad.store.landing import land
 from crossad.store.once import ConditionalOnce, Creation, PlainOnce, choose
@@ -117,10 +118,28 @@ class S3Store:
             if token is None:
                 return
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, *, once: bool = True) -> None:
         """Remove the object; in plain mode its claims too."""
-        self.creation.forget(check_key(key))
+        if once:
+            self.creation.forget(check_key(key))
+        else:
+            self.patience.run(lambda: self.bucket.delete(key))
 
     def now(self) -> datetime:
         """The server's clock, to the second."""
         return self.patience.run(self.bucket.now)
+
+    def uploads(self, before: datetime) -> Iterator[Unfinished]:
+        """Multipart uploads that somebody began below the prefix and left, page by page."""
+        after, more = "", True
+        while more:
+            found, after = self.patience.run(lambda after=after: self.bucket.uploads(after))  # type: ignore[misc]
+            more = bool(after)
+            for upload in found:
+                if upload.begun < before:
+                    yield self.patience.run(lambda upload=upload: self.bucket.weighed(upload))  # type: ignore[misc]
+
+    def abort(self, upload: Unfinished) -> None:
+        """Give its parts back."""
+        with suppress(UploadGone):
+            self.patience.run(lambda: self.bucket.request("abort_multipart_upload", upload.key, UploadId=upload.upload))
