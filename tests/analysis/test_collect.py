@@ -10,7 +10,7 @@ import pytest
 from crossad.analysis.collect import collect, newest_run
 from crossad.errors import MissingInputError
 from crossad.files import write_json
-from crossad.results.ledger import Ledger
+from crossad.results.home import FolderHome
 from crossad.results.progress import Progress, write_progress
 
 
@@ -62,7 +62,7 @@ def test_a_condition_in_two_runs_is_shown_once_and_a_hole_never_hides_a_result(l
 def test_a_failure_on_the_ledger_says_why(lab: Any) -> None:
     lab.run("night1", [], holes=[lab.sim("one")])
     failure = {"kind": "killed", "message": "out of memory", "hint": "lower batch_size", "exit_code": 137}
-    Ledger(lab.results).record_failure("one-domain_A", "try1", {"error": failure})
+    FolderHome(lab.results).ledger.record_failure("one-domain_A", "try1", {"error": failure})
     entry = collect(lab.results).entries[0]
     assert (entry.state, entry.problems[0].message) == ("failed", "out of memory")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crossad.results.home import FolderHome
 from crossad.results.plan import Plan, PlanEntry, pin_plan
 
 PROGRAM = Path(sys.executable).with_name("crossad")
@@ -28,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
         for number, name in enumerate(("A_to_B", "A_to_C"))
     )
     plan = Plan(run="night1", suite="s", created="2026-01-01T00:00:00Z", data="data", conditions=entries)
-    pin_plan(tmp_path / "results", plan)
+    pin_plan(FolderHome(tmp_path / "results"), plan)
     return tmp_path
 
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from crossad.cli import VERBS, migrate, plan, schema, validate
 from crossad.conditions.plan import condition_parts
 from crossad.conditions.suite import parse_config
-from crossad.results.ledger import Ledger
+from crossad.results.home import FolderHome
 
 CONDITIONS = Path(__file__).parents[2] / "conditions"
 DRAEM = {"model_type": "draem", "source_domain": "domain_A", "target_domains": ["domain_B"]}
@@ -138,7 +138,7 @@ def test_plan_shows_new_work_and_shared_trainings():
 def test_plan_sees_what_is_committed_failed_and_stale():
     file = write("s.json", DRAEM, {**DRAEM, "seed": 1}, {**DRAEM, "seed": 2})
     rows = json.loads(call(plan, file, "--json").stdout)["plan"]
-    ledger = Ledger(Path("results"))
+    ledger = FolderHome(Path("results")).ledger
     ledger.commit("condition", rows[0]["condition_id"], {"record": "r.json"})
     ledger.record_failure(rows[1]["condition_id"], "attempt", {"error": {}})
     facts = json.loads(call(plan, file, "--json").stdout)

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 
 from crossad.launch.prepare import current_locks
+from crossad.results.home import FolderHome
 from crossad.results.layout import RunPaths
-from crossad.results.ledger import Ledger
 from crossad.results.plan import load_plan
 
 SHIFTS = (2.5, 1.6, 0.8, 1.2)  # of the source, then of the targets in their order
@@ -53,9 +53,10 @@ def main() -> None:
     paths = simulated.write_condition(results, plan.run, sim, pictures=True)
     lines = [f"2026-01-02 03:04:05 | INFO | Target {name} AUROC: 0.7500" for name in domains[1:]]
     paths.log.write_text("\n".join([*lines, ""]))
-    record = paths.records()[-1].relative_to(results).as_posix()
+    home = FolderHome(results)
+    record = home.keep(paths.records()[-1], "").model_dump()
     lock = current_locks(plan).get(entry.condition_id)
-    Ledger(results).commit("condition", entry.condition_id, {"run": plan.run, "record": record}, lock)
+    home.ledger.commit("condition", entry.condition_id, {"run": plan.run, "record": record}, lock)
 
 
 main()

@@ -11,6 +11,7 @@ from crossad.launch.command import Job
 from crossad.launch.session import work
 from crossad.launch.slots import Slot
 from crossad.launch.summary import Summary
+from crossad.results.home import FolderHome
 from crossad.results.plan import Plan, PlanEntry
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
@@ -76,7 +77,9 @@ def silent() -> Silent:
 def job(tmp_path: Path) -> Callable[..., Job]:
     def make(names: Sequence[str], devices: Sequence[str] = ("cpu",), **plan: object) -> Job:
         slots = tuple(Slot(device, lane) for lane, device in enumerate(devices))
-        return Job(make_plan(names, **plan), tmp_path / "results", tmp_path / "data", slots, grace_seconds=2.0)  # type: ignore[arg-type]
+        return Job(
+            make_plan(names, **plan), FolderHome(tmp_path / "results"), tmp_path / "data", slots, grace_seconds=2.0
+        )  # type: ignore[arg-type]
 
     return make
 

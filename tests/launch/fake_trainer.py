@@ -17,8 +17,8 @@ from pathlib import Path
 from types import FrameType
 
 from crossad.files import write_json
+from crossad.results.home import FolderHome
 from crossad.results.layout import ConditionPaths, RunPaths
-from crossad.results.ledger import Ledger
 from crossad.results.plan import PlanEntry, load_plan
 from crossad.results.progress import Phase, Progress, write_progress
 from crossad.results.record import DomainResult, Failure, Record
@@ -96,8 +96,9 @@ class Fake:
         self.log(f"Target domain_B AUROC: {AUROC:.4f}")
         time.sleep(float(os.environ.get("FAKE_SECONDS", "0.2")))
         record = self.record("success")
-        payload = {"run": self.run, "record": record.relative_to(self.results).as_posix()}
-        Ledger(self.results).commit("condition", self.entry.condition_id, payload)
+        home = FolderHome(self.results)
+        payload = {"run": self.run, "record": home.keep(record, "").model_dump()}
+        home.ledger.commit("condition", self.entry.condition_id, payload)
         self.progress("done", 0)
         return 0
 

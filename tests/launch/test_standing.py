@@ -13,7 +13,7 @@ from crossad.launch.control import choose, find_run, split_words, stop_trainers
 from crossad.launch.process import Mark, mark
 from crossad.launch.standing import Observer, counts
 from crossad.launch.state import RunState, Trainer
-from crossad.results.ledger import Ledger
+from crossad.results.home import FolderHome
 from crossad.results.plan import pin_plan
 from crossad.results.progress import Progress, write_progress
 
@@ -28,8 +28,8 @@ def trainer(where: Mark, exit_code: int | None = None) -> Trainer:
 @pytest.fixture
 def watched(job: Make) -> tuple[Job, Observer, RunState]:
     mine = job(["a", "b"], shared=["a", "b"])
-    pin_plan(mine.results, mine.plan)
-    return mine, Observer(mine.results, mine.plan), RunState(mine.results, "night")
+    pin_plan(FolderHome(mine.results), mine.plan)
+    return mine, Observer(FolderHome(mine.results), mine.plan), RunState(FolderHome(mine.results), "night")
 
 
 def sentence(observer: Observer, index: int = 0) -> str:
@@ -78,8 +78,10 @@ def test_a_trainer_started_by_hand_is_seen_through_its_lock(watched: tuple[Job, 
 
 def test_work_done_with_other_data_is_stale(watched: tuple[Job, Observer, RunState]) -> None:
     job, _, _ = watched
-    Ledger(job.results).commit("condition", "c-a", {"run": "night", "record": "x"}, lock="old" * 10)
-    rows = Observer(job.results, job.plan, {"c-a": "new" * 10}).all()
+    FolderHome(job.results).ledger.commit(
+        "condition", "c-a", {"run": "night", "record": {"ref": "x", "bytes": 0, "sha256": ""}}, lock="old" * 10
+    )
+    rows = Observer(job.home, job.plan, {"c-a": "new" * 10}).all()
     assert counts(rows) == {"stale": 1, "pending": 1}
     assert "the data are others now" in rows[0].reason
 
@@ -87,30 +89,30 @@ def test_work_done_with_other_data_is_stale(watched: tuple[Job, Observer, RunSta
 def test_words_may_name_a_run_or_only_a_condition_of_the_newest(
     watched: tuple[Job, Observer, RunState],
 ) -> None:
-    results = watched[0].results
-    assert [split_words(results, words)[1] for words in ((), ("night",), ("b",), ("night", "0"))] == [
+    home = watched[0].home
+    assert [split_words(home, words)[1] for words in ((), ("night",), ("b",), ("night", "0"))] == [
         (),
         (),
         ("b",),
         ("0",),
     ]
-    assert [entry.name for entry in choose(find_run(results, None), ("0",))] == ["a"]
+    assert [entry.name for entry in choose(find_run(home, None), ("0",))] == ["a"]
 
 
 def test_what_does_not_exist_is_answered_with_what_does(watched: tuple[Job, Observer, RunState]) -> None:
-    results = watched[0].results
+    home = watched[0].home
     with pytest.raises(MissingInputError) as missing:
-        find_run(results, "nihgt")
+        find_run(home, "nihgt")
     assert missing.value.hint == "did you mean night?"
     with pytest.raises(UsageError) as unknown:
-        choose(find_run(results, None), ("zzz",))
+        choose(find_run(home, None), ("zzz",))
     assert unknown.value.hint == "it has: a, b"
 
 
 def test_stopping_where_nothing_runs_is_quick_and_harmless(watched: tuple[Job, Observer, RunState]) -> None:
     job, _, state = watched
     state.write_trainer("c-a", trainer(GONE))
-    assert stop_trainers(job.results, job.plan, job.plan.conditions, 5) == 0
+    assert stop_trainers(job.home, job.plan, job.plan.conditions, 5) == 0
 
 
 def test_the_commands_that_a_trainer_gets(job: Make, tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ import pytest
 
 from crossad.errors import UsageError
 from crossad.launch.state import RunState
+from crossad.results.home import FolderHome
 
 
 def test_a_retry_opens_the_next_generation_and_deletes_nothing(tmp_path: Path) -> None:
-    state = RunState(tmp_path, "night")
+    state = RunState(FolderHome(tmp_path), "night")
     assert not state.reopen("c")
     state.close("c", "failed", "first", exit_code=70)
     assert state.reopen("c")
@@ -22,7 +23,7 @@ def test_a_retry_opens_the_next_generation_and_deletes_nothing(tmp_path: Path) -
 
 
 def test_the_first_verdict_on_a_generation_stands(tmp_path: Path) -> None:
-    state = RunState(tmp_path, "night")
+    state = RunState(FolderHome(tmp_path), "night")
     state.close("c", "cancelled", "first")
     state.close("c", "failed", "late")
     found = state.verdict("c")
@@ -31,7 +32,7 @@ def test_the_first_verdict_on_a_generation_stands(tmp_path: Path) -> None:
 
 
 def test_one_process_holds_a_run_and_says_so_while_it_does(tmp_path: Path) -> None:
-    state = RunState(tmp_path, "night")
+    state = RunState(FolderHome(tmp_path), "night")
     assert state.holder() is None
     with state.hold():
         holder = state.holder()
@@ -39,7 +40,7 @@ def test_one_process_holds_a_run_and_says_so_while_it_does(tmp_path: Path) -> No
         assert holder.mark.alive
         with (
             pytest.raises(UsageError, match=f"process {holder.mark.pid}"),
-            RunState(tmp_path, "night").hold(),
+            RunState(FolderHome(tmp_path), "night").hold(),
         ):
             raise AssertionError("two holders")
     assert state.holder() is None

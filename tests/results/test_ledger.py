@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from crossad.errors import DataError
-from crossad.results.ledger import Ledger
+from crossad.results.home import FolderHome
 
 
 def test_the_first_commit_stands(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = FolderHome(tmp_path).ledger
     assert ledger.committed("condition", "k") is None
     assert ledger.commit("condition", "k", {"attempt": "one"})
     assert not ledger.commit("condition", "k", {"attempt": "two"})
@@ -21,7 +21,7 @@ def test_the_first_commit_stands(tmp_path: Path) -> None:
 
 
 def test_other_data_makes_a_commit_stale_and_gets_its_own(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = FolderHome(tmp_path).ledger
     ledger.commit("training", "k", {"attempt": "old"}, lock="a" * 64)
     assert ledger.committed("training", "k", "b" * 64) is None
     assert ledger.stale("training", "k", "b" * 64)
@@ -32,7 +32,7 @@ def test_other_data_makes_a_commit_stale_and_gets_its_own(tmp_path: Path) -> Non
 
 
 def test_without_a_lock_any_commit_of_the_key_counts(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = FolderHome(tmp_path).ledger
     ledger.commit("training", "k", {"attempt": "locked"}, lock="a" * 64)
     found = ledger.committed("training", "k")
     assert found is not None
@@ -40,24 +40,24 @@ def test_without_a_lock_any_commit_of_the_key_counts(tmp_path: Path) -> None:
 
 
 def test_a_withdrawn_commit_leaves_room_and_evidence(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = FolderHome(tmp_path).ledger
     ledger.commit("training", "k", {"attempt": "lost"})
     ledger.withdraw("training", "k")
     assert ledger.committed("training", "k") is None
-    assert len(list((ledger.root / "withdrawn").iterdir())) == 1
+    assert len(list(ledger.state.list("withdrawn/"))) == 1
     assert ledger.commit("training", "k", {"attempt": "again"})
 
 
 def test_failures_are_kept_in_order(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path)
+    ledger = FolderHome(tmp_path).ledger
     for attempt in ("z", "a"):
         ledger.record_failure("c", attempt, {"attempt": attempt})
     assert [failure["attempt"] for failure in ledger.failures("c")] == ["z", "a"]
 
 
 def test_a_foreign_commit_is_named_not_used(tmp_path: Path) -> None:
-    path = Ledger(tmp_path).root / "commits" / "condition-k.json"
+    path = tmp_path / ".crossad" / "commits" / "condition-k.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"format": 99}')
     with pytest.raises(DataError, match=r"condition-k\.json.*got format 99"):
-        Ledger(tmp_path).committed("condition", "k")
+        FolderHome(tmp_path).ledger.committed("condition", "k")

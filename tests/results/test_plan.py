@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from crossad.errors import DataError, MissingInputError, UsageError
+from crossad.results.home import FolderHome
 from crossad.results.layout import RunPaths
 from crossad.results.plan import Plan, PlanEntry, load_plan, load_plans, pin_plan
 
@@ -18,35 +19,35 @@ def plan(*entries: PlanEntry, run: str = "night", created: str = "2026-01-01T00:
 
 
 def test_the_same_plan_pinned_again_changes_nothing(tmp_path: Path) -> None:
-    first = pin_plan(tmp_path, plan(entry(0, "a", "1"), entry(1, "b", "2")))
-    again = pin_plan(tmp_path, plan(entry(1, "b", "2"), created="2026-02-02T00:00:00Z"))
+    first = pin_plan(FolderHome(tmp_path), plan(entry(0, "a", "1"), entry(1, "b", "2")))
+    again = pin_plan(FolderHome(tmp_path), plan(entry(1, "b", "2"), created="2026-02-02T00:00:00Z"))
     assert again == first == load_plan(RunPaths(tmp_path, "night"))
-    assert len(list((tmp_path / ".crossad/plans/night").iterdir())) == 1
+    assert len(list((tmp_path / ".crossad/runs/night/plans").iterdir())) == 1
 
 
 def test_a_revision_adds_conditions_and_keeps_the_earlier_revision(tmp_path: Path) -> None:
-    pin_plan(tmp_path, plan(entry(1, "b", "2")))
-    grown = pin_plan(tmp_path, plan(entry(0, "a", "1")))
+    pin_plan(FolderHome(tmp_path), plan(entry(1, "b", "2")))
+    grown = pin_plan(FolderHome(tmp_path), plan(entry(0, "a", "1")))
     assert (grown.revision, [one.name for one in grown.conditions]) == (2, ["a", "b"])
-    assert sorted(path.name for path in (tmp_path / ".crossad/plans/night").iterdir()) == [
+    assert sorted(path.name for path in (tmp_path / ".crossad/runs/night/plans").iterdir()) == [
         "0001.json",
         "0002.json",
     ]
 
 
 def test_a_changed_condition_under_the_same_run_is_refused_by_name(tmp_path: Path) -> None:
-    pin_plan(tmp_path, plan(entry(0, "a", "1")))
+    pin_plan(FolderHome(tmp_path), plan(entry(0, "a", "1")))
     with pytest.raises(UsageError, match=r"experiment 0 \(a\)"):
-        pin_plan(tmp_path, plan(entry(0, "a", "other")))
+        pin_plan(FolderHome(tmp_path), plan(entry(0, "a", "other")))
     with pytest.raises(UsageError, match="another condition of this name: a"):
-        pin_plan(tmp_path, plan(entry(5, "a", "other")))
+        pin_plan(FolderHome(tmp_path), plan(entry(5, "a", "other")))
 
 
 def test_a_crash_between_revision_and_copy_is_repaired_by_the_next_pin(tmp_path: Path) -> None:
-    pin_plan(tmp_path, plan(entry(0, "a", "1")))
+    pin_plan(FolderHome(tmp_path), plan(entry(0, "a", "1")))
     paths = RunPaths(tmp_path, "night")
     paths.plan.unlink()
-    pin_plan(tmp_path, plan(entry(0, "a", "1"), created="2027-01-01T00:00:00Z"))
+    pin_plan(FolderHome(tmp_path), plan(entry(0, "a", "1"), created="2027-01-01T00:00:00Z"))
     assert load_plan(paths).created == "2026-01-01T00:00:00Z"
 
 
@@ -60,8 +61,8 @@ def test_loading_says_what_is_missing_or_wrong(tmp_path: Path) -> None:
 
 
 def test_plans_come_oldest_first_and_unreadable_ones_are_left_out(tmp_path: Path) -> None:
-    pin_plan(tmp_path, plan(entry(0, "a", "1"), run="z", created="2026-01-01T00:00:00Z"))
-    pin_plan(tmp_path, plan(entry(0, "a", "1"), run="a", created="2026-03-01T00:00:00Z"))
+    pin_plan(FolderHome(tmp_path), plan(entry(0, "a", "1"), run="z", created="2026-01-01T00:00:00Z"))
+    pin_plan(FolderHome(tmp_path), plan(entry(0, "a", "1"), run="a", created="2026-03-01T00:00:00Z"))
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd/plan.json").write_text("{")
-    assert [one.run for one in load_plans(tmp_path)] == ["z", "a"]
+    assert [one.run for one in load_plans(FolderHome(tmp_path))] == ["z", "a"]

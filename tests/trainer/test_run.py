@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 
 import cv2
@@ -11,8 +10,8 @@ import pytest
 
 from crossad.conditions.suite import parse_config
 from crossad.metrics.auroc import auroc
-from crossad.results.ledger import Ledger
-from crossad.results.manifest import verify_manifest
+from crossad.results.home import FolderHome
+from crossad.results.manifest import parse_manifest, verify_artifacts
 from crossad.results.progress import read_progress
 from crossad.results.record import Record
 from crossad.trainer import predictions
@@ -166,25 +165,25 @@ def test_tensorboard_shows_losses_metrics_and_every_domain(finished):
 
 def test_training_evaluations_and_condition_are_committed_apart(finished):
     task, record = finished
-    ledger = Ledger(task.results)
+    ledger = FolderHome(task.results).ledger
     assert ledger.commits("training").keys() == {record.training_key}
     assert len(ledger.commits("evaluation")) == 4
     assert ledger.commits("condition").keys() == {record.condition_id}
     commit = ledger.committed("condition", record.condition_id)
-    assert (task.results / commit["record"]).is_file()
+    assert (task.results / commit["record"]["ref"]).is_file()
     assert commit["summary"] == record.summary
 
 
 def test_the_manifest_names_every_artifact_by_hash(finished, tmp_path):
     task, _ = finished
-    manifest = json.loads(task.paths.manifest.read_bytes())
-    assert verify_manifest(task.paths.root, manifest) == []
-    named = {artifact["path"] for artifact in manifest["artifacts"]}
+    manifest = parse_manifest(task.paths.manifest.read_bytes(), "here")
+    assert verify_artifacts(task.paths.root, manifest.artifacts) == []
+    named = {artifact.path for artifact in manifest.artifacts}
     assert {"predictions.csv", "predictions.parquet"} < named
     assert sum(path.endswith(".jpg") for path in named) == 4 * PICTURES
     copy = shutil.copytree(task.paths.root, tmp_path / "copy")
     (copy / "predictions.csv").write_text("other")
-    assert verify_manifest(copy, manifest) == ["changed: predictions.csv"]
+    assert verify_artifacts(copy, manifest.artifacts) == ["changed: predictions.csv"]
 
 
 def test_the_last_snapshot_says_done(finished):

@@ -9,7 +9,7 @@ import pytest
 
 from crossad.data.lock import write_lock
 from crossad.errors import InterruptedRun
-from crossad.results.ledger import Ledger
+from crossad.results.home import FolderHome
 from crossad.results.progress import read_progress
 from crossad.trainer.interrupt import Interrupt
 from crossad.trainer.run import run_condition
@@ -104,7 +104,7 @@ def test_a_stop_while_scoring_keeps_the_finished_evaluations(task, quick):
     quick.on_score = stop_in_domain_c
     with pytest.raises(InterruptedRun):
         run_condition(mine)
-    assert len(Ledger(mine.results).commits("evaluation")) == 2
+    assert len(FolderHome(mine.results).ledger.commits("evaluation")) == 2
     assert "Interrupted: tiny at score domain_C" in mine.paths.log.read_text()
     quick.on_score = lambda _: None
     scored = quick.scored

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 
 from crossad.errors import CrossadError, DataError, DeterministicError, EnvironmentFault, UsageError
-from crossad.results.ledger import Ledger
+from crossad.results.home import FolderHome
 from crossad.results.progress import read_progress
 from crossad.results.record import Record
 from crossad.trainer import finish, training
@@ -54,7 +54,7 @@ def test_a_target_that_cannot_be_scored_fails_alone_and_a_retry_scores_only_that
     others = [record.target_results[name].test_image_AUROC for name in ("domain_B", "domain_D")]
     assert record.avg_target_auroc == sum(others) / 2
     assert f"Target domain_C failed: {failed.error.message}" in mine.paths.log.read_text()
-    ledger = Ledger(mine.results)
+    ledger = FolderHome(mine.results).ledger
     assert not ledger.commits("condition")
     assert ledger.failures(record.condition_id)[0]["failures"][0]["exit_code"] == code
     assert read_progress(mine.paths.progress).exit_code == code
@@ -210,7 +210,7 @@ def test_what_nobody_foresaw_leaves_a_record_and_a_traceback_in_the_detail_log(t
     assert (record.error.kind, record.error.exit_code) == ("crash", 1)
     assert "Traceback" in mine.paths.detail_log.read_text()
     assert read_progress(mine.paths.progress).phase == "failed"
-    assert Ledger(mine.results).failed_conditions() == {record.condition_id}
+    assert FolderHome(mine.results).ledger.failed_conditions() == {record.condition_id}
 
 
 def test_a_gpu_that_is_not_there_is_78_and_nothing_runs_on_the_cpu_instead(task, quick):
@@ -243,6 +243,6 @@ def test_a_failure_is_recorded_under_the_condition_with_its_step(task, quick):
     with pytest.raises(CrossadError):
         run_condition(mine)
     record = json.loads(mine.paths.records()[-1].read_bytes())
-    (kept,) = Ledger(mine.results).failures(record["condition_id"])
+    (kept,) = FolderHome(mine.results).ledger.failures(record["condition_id"])
     assert kept["failures"][0] == record["error"]
     assert record["error"]["step"] == "fit"

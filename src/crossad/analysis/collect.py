@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from crossad.analysis.holes import State, hole
 from crossad.errors import DataError, MissingInputError
+from crossad.results.home import FolderHome
 from crossad.results.layout import ConditionPaths, RunPaths
 from crossad.results.ledger import Ledger
 from crossad.results.plan import Plan, PlanEntry, load_plan
@@ -95,7 +96,7 @@ class Collection:
         return not self.unreadable and all(entry.state == "done" for entry in self.entries)
 
 
-def collect(results: Path, runs: Sequence[str] | None = None) -> Collection:
+def collect(results: Path, runs: Sequence[str] | None = None, ledger: Ledger | None = None) -> Collection:
     """Read the plans and newest records of some runs, or of all runs of a results folder.
 
     Raises:
@@ -112,7 +113,7 @@ def collect(results: Path, runs: Sequence[str] | None = None) -> Collection:
             hint="crossad report RUN --results-dir DIR",
         )
     chosen = tuple(run for run in there if runs is None or run in runs)
-    ledger, unreadable = Ledger(results), []
+    ledger, unreadable = ledger or FolderHome(results).ledger, []
     entries: list[Entry] = []
     plans: list[Plan] = []
     for run in chosen:

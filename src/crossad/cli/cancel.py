@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from crossad.cli.bad_input import bad_input
-from crossad.cli.operate import results_option, words_argument
+from crossad.cli.operate import words_argument
+from crossad.cli.place import Place, place_options
 
 _HELP = """Stop a run or one of its conditions.
 
@@ -29,16 +28,17 @@ Trainers save and end. A later 'crossad run' leaves cancelled conditions alone u
     metavar="SECONDS",
     help="How long trainers may take to save.",
 )
-@results_option
-def command(words: tuple[str, ...], grace: float, results: Path) -> None:
+@place_options
+def command(words: tuple[str, ...], grace: float, place: Place) -> None:
     """Give the verdicts, wait for the trainers."""
     from crossad.launch.control import cancel, choose, split_words, stop_trainers
 
     with bad_input():
-        plan, names = split_words(results, words)
+        home = place.home()
+        plan, names = split_words(home, words)
         entries = choose(plan, names)
-        cancelled = cancel(results, plan, entries)
-        stopped = stop_trainers(results, plan, cancelled, grace)
+        cancelled = cancel(home, plan, entries)
+        stopped = stop_trainers(home, plan, cancelled, grace)
     for entry in cancelled:
         click.echo(f"cancelled: {entry.name}")
     if not cancelled:

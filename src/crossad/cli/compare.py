@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from crossad.cli.bad_input import bad_input
-from crossad.cli.operate import json_option, results_option
+from crossad.cli.operate import json_option
+from crossad.cli.place import Place, place_options
 
 if TYPE_CHECKING:
     from crossad.analysis.compare import Comparison
@@ -28,21 +28,21 @@ for the number of domains (Holm). Exit codes: 0 compared, 2 bad input, 3 a domai
 @click.command(help=_HELP)
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@results_option
+@place_options
 @json_option
-def command(first: str, second: str, results: Path, as_json: bool) -> None:
+def command(first: str, second: str, place: Place, as_json: bool) -> None:
     """Find, compare, tell."""
     from crossad.analysis.collect import collect
     from crossad.analysis.compare import compare, find
 
     with bad_input():
-        collection = collect(results)
+        collection = collect(place.results, ledger=place.home().ledger)
         comparison = compare(find(collection, first), find(collection, second))
     if as_json:
         click.echo(json.dumps(comparison.facts(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _print(comparison)
-    click.echo(f"next: crossad report {comparison.first.run} --results-dir {results}", err=True)
+    click.echo(f"next: crossad report {comparison.first.run} {place.words}", err=True)
     if any(pair.difference is None for pair in comparison.pairs):
         raise SystemExit(3)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
 from crossad.cli.bad_input import bad_input
-from crossad.cli.operate import json_option, results_option, words_argument
+from crossad.cli.operate import json_option, words_argument
+from crossad.cli.place import Place, place_options
 
 _HELP = """Say in one sentence why a condition is pending or failed, and the next step.
 
@@ -20,18 +20,19 @@ crossad explain night1 domainA_draem
 
 @click.command(help=_HELP)
 @words_argument("[RUN] [CONDITION]...")
-@results_option
+@place_options
 @json_option
-def command(words: tuple[str, ...], results: Path, as_json: bool) -> None:
+def command(words: tuple[str, ...], place: Place, as_json: bool) -> None:
     """Look and say why."""
     from crossad.launch.control import choose, split_words
     from crossad.launch.prepare import current_locks
     from crossad.launch.standing import Observer
 
     with bad_input():
-        plan, names = split_words(results, words)
+        home = place.home()
+        plan, names = split_words(home, words)
         wanted = {entry.experiment_id for entry in choose(plan, names)}
-        found = [row for row in Observer(results, plan, current_locks(plan)).all() if row.experiment_id in wanted]
+        found = [row for row in Observer(home, plan, current_locks(plan)).all() if row.experiment_id in wanted]
     rows = found if names else [row for row in found if row.state != "done"]
     if as_json:
         keys = ("experiment_id", "name", "state", "reason", "next_step")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from crossad.cli.bad_input import bad_input
-from crossad.cli.operate import results_option, words_argument
+from crossad.cli.operate import words_argument
+from crossad.cli.place import Place, place_options
 
 _HELP = """Print or follow the log of a condition.
 
@@ -22,8 +21,8 @@ crossad logs night1 domainA_draem --detail with its progress bar and library mes
 @words_argument("[RUN] [CONDITION]")
 @click.option("-f", "--follow", is_flag=True, help="Keep printing until nobody works on it any more.")
 @click.option("--detail", is_flag=True, help="training_detail.log: bars, warnings, errors.")
-@results_option
-def command(words: tuple[str, ...], follow: bool, detail: bool, results: Path) -> None:
+@place_options
+def command(words: tuple[str, ...], follow: bool, detail: bool, place: Place) -> None:
     """Find the file, print it, follow it."""
     from crossad.errors import MissingInputError, UsageError
     from crossad.launch.control import choose, split_words
@@ -31,11 +30,12 @@ def command(words: tuple[str, ...], follow: bool, detail: bool, results: Path) -
     from crossad.launch.standing import Observer
 
     with bad_input():
-        plan, names = split_words(results, words)
+        home = place.home()
+        plan, names = split_words(home, words)
         if len(names) > 1:
             raise UsageError(f"got {len(names)} conditions, allowed: one, or none for the run's own log")
         entry = choose(plan, names)[0] if names else None
-        observer = Observer(results, plan)
+        observer = Observer(home, plan)
         path = log_file(observer, entry, detail=detail)
         if path is None and not follow:
             raise MissingInputError("no log yet: it was never started", hint=f"crossad explain {plan.run}")

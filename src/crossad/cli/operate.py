@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from crossad.cli.place import Place
 from crossad.errors import CrossadError
 
 if TYPE_CHECKING:
@@ -18,15 +19,6 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-results_option = click.option(
-    "--results-dir",
-    "--store",
-    "results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Where runs live.",
-)
 json_option = click.option("--json", "as_json", is_flag=True, help="Facts for machines.")
 
 
@@ -82,40 +74,42 @@ def complete_words(context: click.Context, parameter: click.Parameter, incomplet
     """Names of runs, newest first, or of the conditions of the run already typed."""
     from crossad.launch.control import split_words
     from crossad.results.plan import load_plans
+    from crossad.store.patience import Patience
 
-    results = Path(context.params.get("results") or "results")
-    plans = load_plans(results)
+    named = context.params.get("store"), context.params.get("results_dir"), context.params.get("store_options") or ()
+    home = Place(*named).home(Patience(0.0))  # a shell waits for no store
+    plans = load_plans(home)
     typed = context.params.get("words") or ()
     items = [] if typed else [CompletionItem(plan.run, help=f"run of {plan.suite}") for plan in reversed(plans)]
     if plans:
-        plan = split_words(results, typed[:1])[0]
+        plan = split_words(home, typed[:1])[0]
         items += [CompletionItem(entry.name, help=f"experiment {entry.experiment_id}") for entry in plan.conditions]
     return [item for item in items if str(item.value).startswith(incomplete)]
 
 
-def finish(summary: Summary, results: Path, *, report: bool, command: str) -> None:
+def finish(summary: Summary, place: Place, *, report: bool, command: str) -> None:
     """After a queue: write the report, say where to look and what is next; end with the queue's exit code."""
     click.echo(f"{summary.run}: {summary.counts}")
     if summary.interrupted:
         click.echo(f"interrupted; progress is saved, the same command continues: {command}", err=True)
         raise SystemExit(summary.exit_code)
     if report and (summary.done or summary.partial):
-        _report(results, summary.run)
-    click.echo(f"results: {results / summary.run}")
+        _report(place, summary.run)
+    click.echo(f"results: {place.results / summary.run}")
     if summary.failed or summary.partial:
         click.echo(f"next: crossad explain {summary.run}; crossad retry {summary.run} --failed", err=True)
     elif summary.cancelled:
         click.echo(f"next: crossad status {summary.run}; crossad retry {summary.run} NAME", err=True)
     else:
-        click.echo(f"next: crossad report {summary.run} --results-dir {results}", err=True)
+        click.echo(f"next: crossad report {summary.run} {place.words}", err=True)
     raise SystemExit(summary.exit_code)
 
 
-def _report(results: Path, run: str) -> None:
+def _report(place: Place, run: str) -> None:
     """A report that cannot be written is worth a message; the queue's own exit code stands."""
     try:
         from crossad.analysis.report import write_report
 
-        click.echo(f"report: {write_report(results, [run])}")
+        click.echo(f"report: {write_report(place.results, [run])}")
     except (CrossadError, ImportError) as error:
-        click.echo(f"no report: {error}; later: crossad report {run} --results-dir {results}", err=True)
+        click.echo(f"no report: {error}; later: crossad report {run} {place.words}", err=True)

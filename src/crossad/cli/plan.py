@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossad.cli.bad_input import bad_input
-from crossad.cli.operate import results_option
+from crossad.cli.place import Place, place_options
 from crossad.cli.words import split_words
 
 if TYPE_CHECKING:
     from crossad.conditions.outlook import Count, Look, Outlook, State
     from crossad.conditions.plan import Part
     from crossad.conditions.suite import Condition
+    from crossad.results.home import Home
 
 _HELP = """Show what would happen: new, done, stale, failed, shared trainings, cost.
 
@@ -40,7 +41,7 @@ done     finished, will be reused      stale    done, but with other data: will 
     type=click.Path(path_type=Path),
     help="Folder with the domains.  [default: data, if it is there]",
 )
-@results_option
+@place_options
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE...", help="Override keys, as crossad run would.")
 @click.option("--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would.")
 @click.option("--json", "as_json", is_flag=True, help="Facts for machines.")
@@ -48,7 +49,7 @@ def command(
     words: tuple[str, ...],
     ids: str,
     data: Path | None,
-    results: Path,
+    place: Place,
     pairs: tuple[str, ...],
     limit_images: int | None,
     as_json: bool,
@@ -68,7 +69,7 @@ def command(
         chosen = select(suite.conditions, ids)
         domains = _domains(chosen, data)
         entries = [plan_entry(condition, domains) for condition in chosen]
-        rows = outlook(entries, _look(results, data), _count(data))
+        rows = outlook(entries, _look(place.home(), data), _count(data))
     for warning in suite.warnings:
         click.echo(f"warning: {warning}", err=True)
     totals = summary(rows)
@@ -95,11 +96,9 @@ def _domains(conditions: Sequence[Condition], data: Path | None) -> tuple[str, .
     return list_domains(data)
 
 
-def _look(results: Path, data: Path | None) -> Look:
+def _look(home: Home, data: Path | None) -> Look:
     """A look at the ledger that lists its folders once, whatever the number of conditions."""
-    from crossad.results.ledger import Ledger
-
-    ledger = Ledger(results)
+    ledger = home.ledger
     commits = {kind: ledger.commits(kind) for kind in ("training", "evaluation", "condition")}
     failed = ledger.failed_conditions()
 

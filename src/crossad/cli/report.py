@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from crossad.cli.bad_input import bad_input
-from crossad.cli.operate import json_option, results_option
+from crossad.cli.operate import json_option
+from crossad.cli.place import Place, place_options
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -35,11 +36,11 @@ EMPHASISED = ("Average target AUROC", "Transfer ratio")
 
 @click.command(help=_HELP)
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@results_option
+@place_options
 @click.option("--all-models", is_flag=True, help="All runs of the folder.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: RUN/report]")
 @json_option
-def command(runs: tuple[str, ...], results: Path, all_models: bool, out: Path | None, as_json: bool) -> None:
+def command(runs: tuple[str, ...], place: Place, all_models: bool, out: Path | None, as_json: bool) -> None:
     """Collect, write, tell."""
     from crossad.analysis.collect import collect, newest_run
     from crossad.analysis.exports import as_json as facts_of
@@ -48,8 +49,8 @@ def command(runs: tuple[str, ...], results: Path, all_models: bool, out: Path | 
     from crossad.analysis.report import write_collection
 
     with bad_input():
-        chosen = None if all_models and not runs else runs or (newest_run(results),)
-        collection = collect(results, chosen)
+        chosen = None if all_models and not runs else runs or (newest_run(place.results),)
+        collection = collect(place.results, chosen, place.home().ledger)
         page = write_collection(collection, out)
     groups = group(collection.entries)
     if as_json:

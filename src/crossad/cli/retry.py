@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from crossad.cli.bad_input import bad_input
-from crossad.cli.operate import Machine, finish, machine_options, results_option, words_argument
+from crossad.cli.operate import Machine, finish, machine_options, words_argument
+from crossad.cli.place import Place, place_options
 
 _HELP = """Give failed conditions of a run another try.
 
@@ -24,14 +25,14 @@ What went wrong before stays on record; finished trainings and evaluations are r
 @words_argument("[RUN] [CONDITION]...")
 @click.option("--failed", is_flag=True, help="All (or the named) conditions that failed; cancelled ones stay so.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder with the domains.  [default: the run's]")
-@results_option
+@place_options
 @machine_options
 @click.option("--no-report", is_flag=True, help="Leave the report for later.")
 def command(
     words: tuple[str, ...],
     failed: bool,
     data: Path | None,
-    results: Path,
+    place: Place,
     machine: Machine,
     no_report: bool,
 ) -> None:
@@ -44,18 +45,19 @@ def command(
     from crossad.launch.slots import count_gpus, slots
 
     with bad_input():
-        plan, names = split_words(results, words)
+        home = place.home(brief=False)
+        plan, names = split_words(home, words)
         if not names and not failed:
             raise UsageError("nothing named", hint=f"crossad retry {plan.run} --failed, or name conditions")
         kinds = ("failed",) if failed else ("failed", "cancelled")
-        entries = closed(results, plan, choose(plan, names), kinds)
+        entries = closed(home, plan, choose(plan, names), kinds)
         if not entries:
             click.echo(f"nothing to retry in run {plan.run}: no such condition has failed or was cancelled")
             return
         root = data or Path(plan.data)
         job = Job(
             plan=plan,
-            results=results,
+            home=home,
             data=root,
             slots=slots(machine.gpus, machine.jobs, count_gpus(os.environ)),
             weights=machine.weights,
@@ -63,4 +65,4 @@ def command(
             grace_seconds=machine.grace,
         )
         summary = work(job, entries, retry=True)
-    finish(summary, results, report=not no_report, command=f"crossad retry {plan.run} --failed")
+    finish(summary, place, report=not no_report, command=f"crossad retry {plan.run} --failed")

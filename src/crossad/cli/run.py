@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from crossad.cli.bad_input import bad_input
-from crossad.cli.operate import Machine, finish, machine_options, results_option
+from crossad.cli.operate import Machine, finish, machine_options
+from crossad.cli.place import Place, place_options
 
 _HELP = """Run a suite on this machine: a queue fills the GPUs (or the CPU), then the report.
 
@@ -35,7 +36,7 @@ The same command later does only what is missing. Exit codes: 0 all done, 3 some
     help="Folder with the domains.",
 )
 @click.option("--run", help="Name of the run.  [default: the suite's newest run, or a timestamp]")
-@results_option
+@place_options
 @machine_options
 @click.option(
     "--set",
@@ -52,6 +53,7 @@ def command(
     words: tuple[str, ...],
     pairs: tuple[str, ...],
     machine: Machine,
+    place: Place,
     no_report: bool,
     **options: Any,  # noqa: ANN401 - RunRequest's own fields, under their names
 ) -> None:
@@ -69,10 +71,12 @@ def command(
             weights=machine.weights,
             grace_seconds=machine.grace,
             command=("crossad", *sys.argv[1:]),
+            results=place.results,
+            home=place.home(brief=False),
             **options,
         )
         summary = run_suite(request)
-    finish(summary, request.results, report=not no_report, command=shlex.join(request.command))
+    finish(summary, place, report=not no_report, command=shlex.join(request.command))
 
 
 def _split(words: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:

@@ -6,13 +6,13 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from crossad.cli.bad_input import bad_input
-from crossad.cli.operate import json_option, results_option, words_argument
+from crossad.cli.operate import json_option, words_argument
+from crossad.cli.place import Place, place_options
 
 if TYPE_CHECKING:
     from crossad.launch.standing import Standing
@@ -34,18 +34,19 @@ stale      done, but with other data
 
 @click.command(help=_HELP)
 @words_argument("[RUN]")
-@results_option
+@place_options
 @json_option
-def command(words: tuple[str, ...], results: Path, as_json: bool) -> None:
+def command(words: tuple[str, ...], place: Place, as_json: bool) -> None:
     """Look and tell."""
     from crossad.launch.control import choose, split_words
     from crossad.launch.prepare import current_locks
     from crossad.launch.standing import Observer, counts
 
     with bad_input():
-        plan, names = split_words(results, words)
+        home = place.home()
+        plan, names = split_words(home, words)
         wanted = {entry.experiment_id for entry in choose(plan, names)}
-        observer = Observer(results, plan, current_locks(plan))
+        observer = Observer(home, plan, current_locks(plan))
         rows = [row for row in observer.all() if row.experiment_id in wanted]
     holder = observer.state.holder()
     if as_json:

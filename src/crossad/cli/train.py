@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from crossad.cli.operate import results_option
+from crossad.cli.place import Place, parse_options, place_options
 
 
 @click.command(
@@ -28,7 +28,7 @@ from crossad.cli.operate import results_option
 @click.option("--experiment-id", required=True, help="Number or name of the condition.")
 @click.option("--gpu-id", default="0", show_default=True, help="CUDA device, or cpu.")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder with the domains.  [default: data]")
-@results_option
+@place_options
 @click.option("--run", "run_name", default=None, help="Name of the run.  [default: a timestamp]")
 @click.option(
     "--weights",
@@ -65,13 +65,20 @@ from crossad.cli.operate import results_option
     help="Save resumable state this often.",
 )
 @click.option(
+    "--ship-seconds",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    show_default=True,
+    help="Send logs and saved state to a bucket this often.",
+)
+@click.option(
     "--grace-seconds",
     type=click.FloatRange(min=1),
     default=25.0,
     show_default=True,
     help="After SIGTERM: longest wait for a safe point.",
 )
-def command(config_file: Path, experiment_id: str, results: Path, run_name: str | None, **options: Any) -> None:  # noqa: ANN401 - declared above, checked by click and Task
+def command(config_file: Path, experiment_id: str, place: Place, run_name: str | None, **options: Any) -> None:  # noqa: ANN401 - declared above, checked by click and Task
     """Load one condition, run it, say where its record is."""
     import os
 
@@ -84,16 +91,19 @@ def command(config_file: Path, experiment_id: str, results: Path, run_name: str 
 
         from crossad.errors import InterruptedRun
         from crossad.results.layout import run_name as timestamp
+        from crossad.store.patience import Patience
         from crossad.trainer.task import load_task
 
         run = run_name or timestamp(datetime.now(UTC))
-        task = load_task(config_file, experiment_id, results=results, run=run, interrupt=interrupt, **options)
+        patience = Patience(parse_options(place.options).patience_seconds).until(interrupt.event)
+        where: dict[str, Any] = {"results": place.results, "home": place.home(patience, brief=False), "run": run}
+        task = load_task(config_file, experiment_id, interrupt=interrupt, **where, **options)
 
         from crossad.trainer.finish import exit_code  # loads torch: faults of the input are told before
         from crossad.trainer.run import run_condition
 
         record = run_condition(task)
-    click.echo(f"record: {results / record.run} ({record.status})", err=True)
-    click.echo(f"next: crossad report {record.run} --results-dir {results}", err=True)
+    click.echo(f"record: {place.results / record.run} ({record.status})", err=True)
+    click.echo(f"next: crossad report {record.run} {place.words}", err=True)
     if missing := exit_code(record):
         raise SystemExit(InterruptedRun.exit_code if interrupt.requested else missing)

@@ -33,5 +33,5 @@ def adopt(paths: RunPaths, entry: PlanEntry, commit: dict[str, Any], journal: Jo
 
 
 def committed_folder(results: Path, commit: dict[str, Any]) -> Path:
-    """The condition's folder behind a commit, which names the record two levels below it."""
-    return (results / str(commit["record"])).parent.parent
+    """The condition's folder behind a commit, which names the record two levels below it; not there for a bucket's."""
+    return (results / str(commit["record"]["ref"])).parent.parent

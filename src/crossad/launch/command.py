@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from crossad.launch.slots import CPU, Slot
+from crossad.results.home import Home
 from crossad.results.layout import RunPaths
-from crossad.results.ledger import Ledger
 from crossad.results.plan import Plan, PlanEntry
 
 # glibc: keep big tensors on the heap; fresh pages for each cost more than the arithmetic on small models
@@ -23,12 +23,17 @@ class Job:
     """A pinned plan and the surroundings in which this machine works on it."""
 
     plan: Plan
-    results: Path
+    home: Home
     data: Path
     slots: tuple[Slot, ...]
     weights: Path | None = None
     data_locks: Mapping[str, str | None] = field(default_factory=dict)  # condition id -> hash of the data it reads
     grace_seconds: float = 30.0  # from SIGTERM to SIGKILL; a trainer ends by itself in 25
+
+    @property
+    def results(self) -> Path:
+        """The folder of this machine in which trainers work."""
+        return self.home.results
 
     @property
     def paths(self) -> RunPaths:
@@ -38,7 +43,7 @@ class Job:
     def committed(self, entry: PlanEntry) -> dict[str, Any] | None:
         """The commit of a condition, made with the data as they are now."""
         lock = self.data_locks.get(entry.condition_id)
-        return Ledger(self.results).committed("condition", entry.condition_id, lock)
+        return self.home.ledger.committed("condition", entry.condition_id, lock)
 
 
 CommandBuilder = Callable[[Job, PlanEntry, Slot], list[str]]
@@ -48,7 +53,7 @@ def trainer_command(job: Job, entry: PlanEntry, slot: Slot) -> list[str]:
     """`crossad train` for one condition of the plan, by this very interpreter."""
     command = [sys.executable, "-m", "crossad", "train", "--config", str(job.paths.plan)]
     command += ["--experiment-id", str(entry.experiment_id), "--run", job.plan.run]
-    command += ["--results-dir", str(job.results), "--data", str(job.data), "--gpu-id", slot.device]
+    command += [*job.home.arguments, "--data", str(job.data), "--gpu-id", slot.device]
     return command if job.weights is None else [*command, "--weights", str(job.weights)]
 
 

@@ -4,50 +4,59 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from crossad.conditions.faults import near
 from crossad.errors import MissingInputError, UsageError
 from crossad.launch.standing import trainer_by_hand
 from crossad.launch.state import RunState
-from crossad.results.layout import RunPaths
-from crossad.results.ledger import Ledger
-from crossad.results.plan import Plan, PlanEntry, load_plan, load_plans
+from crossad.results.home import Home
+from crossad.results.layout import RunPaths, slug
+from crossad.results.plan import Plan, PlanEntry, load_plan, load_plans, newest_plan
 
 POLL_SECONDS = 0.1
 
 
-def find_run(results: Path, run: str | None) -> Plan:
+def find_run(home: Home, run: str | None) -> Plan:
     """The plan of a run; the newest run where none is named.
 
     Raises:
         MissingInputError: no such run, or none at all.
     """
-    if run is not None and RunPaths(results, run).plan.exists():
-        return load_plan(RunPaths(results, run))
-    plans = load_plans(results)
+    if run is not None and (found := _named(home, run)) is not None:
+        return found
+    plans = load_plans(home)
     if not plans:
         raise MissingInputError(
-            f"no runs in {results}",
+            f"no runs in {home.uri}",
             hint="start one with 'crossad run', or name the folder with --results-dir",
         )
     if run is None:
         return plans[-1]
     names = [plan.run for plan in plans]
     hint = near(run, names) or f"runs here, newest last: {', '.join(names[-5:])}"
-    raise MissingInputError(f"no such run in {results}: {run}", hint=hint)
+    raise MissingInputError(f"no such run in {home.uri}: {run}", hint=hint)
 
 
-def split_words(results: Path, words: Sequence[str]) -> tuple[Plan, tuple[str, ...]]:
+def _named(home: Home, run: str) -> Plan | None:
+    """The plan of a run of this name, if there is one; a condition's name need not be one that a run can have."""
+    if slug(run) != run:
+        return None
+    if home.remote:
+        return newest_plan(home.state, run)
+    paths = RunPaths(home.results, run)
+    return load_plan(paths) if paths.plan.exists() else None
+
+
+def split_words(home: Home, words: Sequence[str]) -> tuple[Plan, tuple[str, ...]]:
     """`[RUN] [CONDITION...]`: a first word that names no run names a condition of the newest run."""
-    if words and RunPaths(results, words[0]).plan.exists():
-        return find_run(results, words[0]), tuple(words[1:])
+    if words and (named := _named(home, words[0])) is not None:
+        return named, tuple(words[1:])
     if not words:
-        return find_run(results, None), ()
-    plan = find_run(results, None)
+        return find_run(home, None), ()
+    plan = find_run(home, None)
     if words[0] in _names(plan):
         return plan, tuple(words)
-    return find_run(results, words[0]), tuple(words[1:])
+    return find_run(home, words[0]), tuple(words[1:])
 
 
 def choose(plan: Plan, words: Sequence[str]) -> tuple[PlanEntry, ...]:
@@ -71,16 +80,16 @@ def _names(plan: Plan) -> dict[str, PlanEntry]:
     return by_id | {entry.name: entry for entry in plan.conditions}
 
 
-def closed(results: Path, plan: Plan, entries: Sequence[PlanEntry], kinds: Sequence[str]) -> tuple[PlanEntry, ...]:
+def closed(home: Home, plan: Plan, entries: Sequence[PlanEntry], kinds: Sequence[str]) -> tuple[PlanEntry, ...]:
     """Those of the entries whose verdict is one of `kinds` ("failed", "cancelled")."""
-    state = RunState(results, plan.run)
+    state = RunState(home, plan.run)
     verdicts = {entry.experiment_id: state.verdict(entry.condition_id) for entry in entries}
     return tuple(
         entry for entry in entries if (found := verdicts[entry.experiment_id]) is not None and found.kind in kinds
     )
 
 
-def cancel(results: Path, plan: Plan, entries: Sequence[PlanEntry]) -> tuple[PlanEntry, ...]:
+def cancel(home: Home, plan: Plan, entries: Sequence[PlanEntry]) -> tuple[PlanEntry, ...]:
     """Close conditions that are not over yet as cancelled; later runs respect that until a retry.
 
     The runner obeys within a second, giving its trainers their grace. Where no runner lives, `stop_trainers`
@@ -89,7 +98,7 @@ def cancel(results: Path, plan: Plan, entries: Sequence[PlanEntry]) -> tuple[Pla
     Returns:
         The conditions that were cancelled by this call.
     """
-    state, ledger = RunState(results, plan.run), Ledger(results)
+    state, ledger = RunState(home, plan.run), home.ledger
     cancelled = []
     for entry in entries:
         done = ledger.committed("condition", entry.condition_id) is not None
@@ -99,17 +108,17 @@ def cancel(results: Path, plan: Plan, entries: Sequence[PlanEntry]) -> tuple[Pla
     return tuple(cancelled)
 
 
-def stop_trainers(results: Path, plan: Plan, entries: Sequence[PlanEntry], grace_seconds: float) -> int:
+def stop_trainers(home: Home, plan: Plan, entries: Sequence[PlanEntry], grace_seconds: float) -> int:
     """Wait until no trainer of these conditions lives; end them ourselves where no runner does.
 
     Returns:
         Trainers that were alive at the start.
     """
-    state = RunState(results, plan.run)
+    state = RunState(home, plan.run)
     marks = []
     for entry in entries:
         noted = state.trainer(entry.condition_id)
-        by_hand = trainer_by_hand(RunPaths(results, plan.run).condition(entry.name))
+        by_hand = trainer_by_hand(RunPaths(home.results, plan.run).condition(entry.name))
         marks += [found for found in (noted.mark if noted else None, by_hand) if found is not None and found.alive]
     alive = set(marks)
     deadline = time.monotonic() + grace_seconds

@@ -19,6 +19,7 @@ from crossad.errors import MissingInputError, UsageError
 from crossad.launch.command import Job
 from crossad.launch.slots import count_gpus, slots
 from crossad.launch.state import now_text
+from crossad.results.home import FolderHome, Home
 from crossad.results.layout import run_name, slug
 from crossad.results.plan import Plan, PlanEntry, load_plans
 
@@ -34,6 +35,7 @@ class RunRequest:
     jobs: int = 1  # trainers at once per device
     run: str | None = None  # default: the suite's newest run where it fits, else a timestamp
     results: Path = Path("results")
+    home: Home | None = None  # where runs live, if that is not the folder `results`: open_home("s3://bucket/prefix")
     overrides: Mapping[str, Any] = field(default_factory=dict)
     limit_images: int | None = None
     fresh: bool = False  # repeat finished work under a repeat number
@@ -41,6 +43,11 @@ class RunRequest:
     weights: Path | None = None
     grace_seconds: float = 30.0
     command: tuple[str, ...] = ()  # as the user typed it, to be shown later
+
+    @property
+    def place(self) -> Home:
+        """Where runs live."""
+        return self.home or FolderHome(self.results)
 
 
 def prepare(request: RunRequest) -> tuple[Job, tuple[PlanEntry, ...]]:
@@ -76,7 +83,7 @@ def prepare(request: RunRequest) -> tuple[Job, tuple[PlanEntry, ...]]:
     )
     job = Job(
         plan=plan,
-        results=request.results,
+        home=request.place,
         data=request.data,
         slots=slots(request.gpus, request.jobs, count_gpus(os.environ)),
         weights=request.weights,
@@ -131,18 +138,18 @@ def _missing(condition: Condition, domains: Sequence[str]) -> Iterator[str]:
 
 def _place(suite: str, entries: Sequence[PlanEntry], request: RunRequest) -> tuple[str, int]:
     """The run's name and repeat number: the one asked for, the newest that fits, or a new one."""
-    plans = load_plans(request.results)
+    plans = load_plans(request.place)
     named = next((plan for plan in plans if plan.run == request.run), None)
     if named is not None and not request.fresh:
         return named.run, named.repeat
     if request.fresh:
-        return request.run or _new_name(request.results), 1 + max(_repeats(plans, entries), default=0)
+        return request.run or _new_name(plans, request.place.results), 1 + max(_repeats(plans, entries), default=0)
     if request.run is not None:
         return request.run, 1
     for plan in reversed(plans):
         if plan.suite == suite and plan.covers(entry.repeated(plan.repeat) for entry in entries):
             return plan.run, plan.repeat
-    return _new_name(request.results), 1
+    return _new_name(plans, request.place.results), 1
 
 
 def _repeats(plans: Sequence[Plan], entries: Sequence[PlanEntry]) -> Iterator[int]:
@@ -153,8 +160,8 @@ def _repeats(plans: Sequence[Plan], entries: Sequence[PlanEntry]) -> Iterator[in
             yield plan.repeat
 
 
-def _new_name(results: Path) -> str:
+def _new_name(plans: Sequence[Plan], results: Path) -> str:
     """The guide's timestamp; a number is added where this second is taken."""
-    stamp = run_name(datetime.now(UTC))
+    stamp, taken = run_name(datetime.now(UTC)), {plan.run for plan in plans}
     names = (stamp, *(f"{stamp}_{number}" for number in range(2, 1000)))
-    return next(name for name in names if not (results / name).exists())
+    return next(name for name in names if name not in taken and not (results / name).exists())

@@ -19,7 +19,6 @@ from crossad.launch.signals import StopRequest
 from crossad.launch.state import RunState, Trainer, now_text
 from crossad.launch.summary import Summary, summarise
 from crossad.launch.words import clock
-from crossad.results.ledger import Ledger
 from crossad.results.plan import PlanEntry
 from crossad.results.record import Failure
 
@@ -58,10 +57,10 @@ class Runner:
             command: builds a trainer's command line.
         """
         self.job, self.screen, self.command = job, screen, command
-        self.state = RunState(job.results, job.plan.run)
+        self.state = RunState(job.home, job.plan.run)
         self.queue = Queue(entries, job.slots)
         self.journal = Journal(job.paths, screen.say)
-        self.ledger = Ledger(job.results)
+        self.ledger = job.home.ledger
         self._environment = trainer_environment(os.environ, job.slots)
         self._running: list[Running] = []
         self._partial: set[str] = set()

@@ -35,9 +35,9 @@ def work(
     Raises:
         UsageError: another process holds this run, or it pinned other content.
     """
-    state = RunState(job.results, job.plan.run)
+    state = RunState(job.home, job.plan.run)
     with state.hold(), StopRequest() as stop:
-        pinned = pin_plan(job.results, job.plan)
+        pinned = pin_plan(job.home, job.plan)
         if retry:
             for entry in entries:
                 state.reopen(entry.condition_id)

@@ -14,8 +14,8 @@ from crossad.launch.ending import newest_record
 from crossad.launch.process import Mark, mark
 from crossad.launch.state import RunState, Trainer, Verdict
 from crossad.launch.words import describe
+from crossad.results.home import Home
 from crossad.results.layout import ConditionPaths, RunPaths
-from crossad.results.ledger import Ledger
 from crossad.results.plan import Plan, PlanEntry
 from crossad.results.progress import Progress, read_progress
 
@@ -51,19 +51,19 @@ class Standing:
 class Observer:
     """Looks at one run."""
 
-    def __init__(self, results: Path, plan: Plan, locks: Mapping[str, str | None] | None = None) -> None:
+    def __init__(self, home: Home, plan: Plan, locks: Mapping[str, str | None] | None = None) -> None:
         """Take the run's newest plan; every look reads the other files afresh.
 
         Args:
-            results: the results folder.
+            home: where the run lives.
             plan: the run's newest plan.
             locks: per condition id the hash of its data now; work done with other data is stale.
         """
         self.plan = plan
         self.locks = locks or {}
-        self.paths = RunPaths(results, plan.run)
-        self.state = RunState(results, plan.run)
-        self.ledger = Ledger(results)
+        self.paths = RunPaths(home.results, plan.run)
+        self.state = RunState(home, plan.run)
+        self.ledger = home.ledger
 
     def all(self) -> list[Standing]:
         """Every condition, in the plan's order."""

@@ -1,7 +1,8 @@
-"""What the runner of a run keeps below `results/.crossad/runs/<run>/`: its lock, its trainers, its verdicts.
+"""What is kept about a run while it is worked on: verdicts in the store, the lock and the trainers on this machine.
 
 A verdict (failed for good, cancelled) closes one generation of a condition, `retry` opens the next. Both are
-create-once files that are never deleted, so that what happened stays readable.
+create-once objects that are never deleted, so that what happened stays readable. Processes of this machine are noted
+below `results/.crossad/runs/<run>/`, wherever the store is.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from crossad.errors import UsageError
-from crossad.files import create_once, write_atomic
+from crossad.files import write_atomic
 from crossad.launch.process import Mark, mark
+from crossad.results.home import Home
 from crossad.results.layout import STATE, slug
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -66,10 +68,11 @@ class Holder(BaseModel):
 class RunState:
     """The state files of one run; keyed by condition id, which is always a safe file name."""
 
-    def __init__(self, results: Path, run: str) -> None:
+    def __init__(self, home: Home, run: str) -> None:
         """Name the run; nothing is created before the first write."""
         self.run = run
-        self.root = results / STATE / "runs" / run
+        self.store = home.state
+        self.root = home.results / STATE / "runs" / run
 
     def output(self, name: str) -> Path:
         """Where everything that a condition's trainers print goes, attempt after attempt."""
@@ -85,11 +88,12 @@ class RunState:
 
     def generation(self, condition_id: str) -> int:
         """1, and one more for each retry."""
-        return 1 + len(list((self.root / "retries" / condition_id).glob("[0-9]*.json")))
+        return 1 + sum(1 for _ in self.store.list(f"runs/{self.run}/retries/{condition_id}/"))
 
     def verdict(self, condition_id: str) -> Verdict | None:
         """The verdict on the present generation, if it is closed."""
-        return _read(Verdict, self._verdict_path(condition_id, self.generation(condition_id)))
+        body = self.store.read_once(self._verdict_key(condition_id, self.generation(condition_id)))
+        return None if body is None else Verdict.model_validate_json(body)
 
     def close(
         self,
@@ -103,17 +107,19 @@ class RunState:
         """Give the present generation its verdict; an earlier one stands."""
         number = self.generation(condition_id)
         verdict = Verdict(kind=kind, reason=reason, hint=hint, exit_code=exit_code, generation=number, at=now_text())
-        create_once(self._verdict_path(condition_id, number), verdict.model_dump_json(indent=2) + "\n")
+        self.store.create_once(
+            self._verdict_key(condition_id, number), f"{verdict.model_dump_json(indent=2)}\n".encode()
+        )
 
     def reopen(self, condition_id: str) -> bool:
         """Open the next generation; False where the present one has no verdict to overrule."""
         if self.verdict(condition_id) is None:
             return False
-        path = self.root / "retries" / condition_id / f"{self.generation(condition_id):04d}.json"
-        return create_once(path, json.dumps({"at": now_text()}) + "\n")
+        key = f"runs/{self.run}/retries/{condition_id}/{self.generation(condition_id):04d}.json"
+        return self.store.create_once(key, f"{json.dumps({'at': now_text()})}\n".encode()) == "created"
 
-    def _verdict_path(self, condition_id: str, generation: int) -> Path:
-        return self.root / "verdicts" / condition_id / f"{generation:04d}.json"
+    def _verdict_key(self, condition_id: str, generation: int) -> str:
+        return f"runs/{self.run}/verdicts/{condition_id}/{generation:04d}.json"
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What is done, what failed: small create-once files below `results/.crossad/`.
+"""What is done, what failed: small create-once objects of a store.
 
 A result counts only through its commit: `commits/<kind>-<key>.json`, or `<kind>-<key>@<lock>.json` where the data had
 a lock, so that results of two versions of the data never mix. Losing the race to an earlier commit is success.
@@ -6,37 +6,34 @@ a lock, so that results of two versions of the data never mix. Losing the race t
 
 from __future__ import annotations
 
+import hashlib
 import json
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from crossad.errors import DataError
-from crossad.files import create_once, write_json
-from crossad.results.layout import STATE
+from crossad.store.base import Entry, Store
 
 Kind = Literal["training", "evaluation", "condition"]
-FORMAT = 1
+FORMAT = 2
 LOCK_LENGTH = 12
+COMMITS, FAILURES, WITHDRAWN = "commits", "failures", "withdrawn"
 
 
 class Ledger:
-    """The commits and failures of one results folder."""
+    """The commits and failures of one store."""
 
-    def __init__(self, results: Path) -> None:
-        """Name the results folder; nothing is created before the first write."""
-        self.root = results / STATE
-
-    def _path(self, kind: Kind, key: str, lock: str | None) -> Path:
-        suffix = f"@{lock[:LOCK_LENGTH]}" if lock else ""
-        return self.root / "commits" / f"{kind}-{key}{suffix}.json"
+    def __init__(self, state: Store) -> None:
+        """Name the store; nothing is created before the first write."""
+        self.state = state
 
     def committed(self, kind: Kind, key: str, lock: str | None = None) -> dict[str, Any] | None:
         """The commit of a key under a data lock; without a lock any commit of the key counts, the newest first."""
         if lock:
-            return _read(self._path(kind, key, lock))
-        found = [self._path(kind, key, None), *(self.root / "commits").glob(f"{kind}-{key}@*.json")]
-        there = sorted((path for path in found if path.exists()), key=lambda path: path.stat().st_mtime_ns)
-        return _read(there[-1]) if there else None
+            return self._read(commit_key(kind, key, lock))
+        there = sorted(self._all(kind, key), key=lambda entry: (entry.modified, entry.key))
+        # without conditional writes a commit may be claimed and not yet listed: reading by name settles it
+        return self._read(there[-1].key if there else commit_key(kind, key, None))
 
     def stale(self, kind: Kind, key: str, lock: str) -> bool:
         """True where the key was committed, but only with other data than `lock` names."""
@@ -45,8 +42,8 @@ class Ledger:
     def commits(self, kind: Kind) -> dict[str, set[str]]:
         """All committed keys with their (short) locks, "" where there was none; one listing, however many."""
         found: dict[str, set[str]] = {}
-        for path in (self.root / "commits").glob(f"{kind}-*.json"):
-            key, _, lock = path.stem.removeprefix(f"{kind}-").partition("@")
+        for entry in self.state.list(f"{COMMITS}/{kind}-"):
+            key, lock = _parts(entry.key, kind)
             found.setdefault(key, set()).add(lock)
         return found
 
@@ -57,47 +54,75 @@ class Ledger:
 
     def failed_conditions(self) -> set[str]:
         """The ids of conditions that have at least one failure on record."""
-        return {path.name for path in (self.root / "failures").glob("*") if any(path.glob("*.json"))}
+        return {entry.key.split("/")[1] for entry in self.state.list(f"{FAILURES}/")}
 
     def commit(self, kind: Kind, key: str, payload: dict[str, Any], lock: str | None = None) -> bool:
-        """Commit once; False where somebody else had already committed this key (theirs stands)."""
+        """Commit once; False where somebody else had already committed this key (theirs stands).
+
+        The payload names the attempt: equal bytes count as ours, because a response may have been lost.
+        """
         body = {"format": FORMAT, "kind": kind, "key": key, "data_lock": lock, **payload}
-        return create_once(self._path(kind, key, lock), json.dumps(body, indent=2, allow_nan=False) + "\n")
+        return self.state.create_once(commit_key(kind, key, lock), _json(body)) == "created"
 
     def withdraw(self, kind: Kind, key: str, lock: str | None = None) -> None:
-        """Set a commit aside whose artifacts are gone or damaged; the file is kept as evidence."""
-        path = self._path(kind, key, lock)
-        if path.exists():
-            aside = self.root / "withdrawn" / f"{path.stem}.{path.stat().st_mtime_ns}.json"
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            path.rename(aside)
+        """Set a commit aside whose artifacts are gone or damaged; its bytes are kept as evidence."""
+        name = commit_key(kind, key, lock)
+        body = self.state.read_once(name)
+        if body is not None:
+            stem = name.removeprefix(f"{COMMITS}/").removesuffix(".json")
+            self.state.put(f"{WITHDRAWN}/{stem}.{hashlib.sha256(body).hexdigest()[:8]}.json", body)
+            self.state.delete(name)
 
     def record_failure(self, condition_id: str, attempt: str, payload: dict[str, Any]) -> None:
         """Keep why an attempt failed."""
-        write_json(self.root / "failures" / condition_id / f"{attempt}.json", {"format": FORMAT, **payload})
+        body = {"format": FORMAT, "attempt": attempt, **payload}
+        self.state.put(f"{FAILURES}/{condition_id}/{attempt}.json", _json(body))
 
     def failures(self, condition_id: str) -> list[dict[str, Any]]:
         """All failures of a condition, oldest first."""
-        paths = sorted((self.root / "failures" / condition_id).glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-        return [found for path in paths if (found := _read(path)) is not None]
+        entries = sorted(self.state.list(f"{FAILURES}/{condition_id}/"), key=lambda entry: (entry.modified, entry.key))
+        return [found for entry in entries if (found := self._read(entry.key)) is not None]
+
+    def _all(self, kind: Kind, key: str) -> Iterator[Entry]:
+        """The entries of a key's commits, under whatever lock."""
+        return (entry for entry in self.state.list(f"{COMMITS}/{kind}-{key}") if _parts(entry.key, kind)[0] == key)
+
+    def _read(self, key: str) -> dict[str, Any] | None:
+        body = self.state.read_once(key)
+        return None if body is None else parse(body, f"{self.state.uri}/{key}")
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """A ledger file, or None where there is none.
+def commit_key(kind: Kind, key: str, lock: str | None) -> str:
+    """The object that holds a commit."""
+    suffix = f"@{lock[:LOCK_LENGTH]}" if lock else ""
+    return f"{COMMITS}/{kind}-{key}{suffix}.json"
+
+
+def parse(body: bytes, where: str) -> dict[str, Any]:
+    """A ledger object's content.
 
     Raises:
-        DataError: the file is not what this version wrote.
+        DataError: it is not what this version wrote.
     """
     try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
+        value = json.loads(body)
     except ValueError as error:
-        raise DataError(f"not a crossad commit: {path}: {error}", hint="move the file away and run again") from error
+        raise DataError(f"not a crossad commit: {where}: {error}", hint="move it away and run again") from error
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise DataError(
-            f"commit of another version: {path}:"
+            f"commit of another version: {where}:"
             f" got format {value.get('format') if isinstance(value, dict) else value!r}, allowed {FORMAT}",
-            hint="use the crossad version that wrote it, or another results folder",
+            hint="use the crossad version that wrote it, or another store",
         )
     return value
+
+
+def _parts(name: str, kind: Kind) -> tuple[str, str]:
+    """The key and the short lock ("" without one) in a commit's name."""
+    stem = name.removeprefix(f"{COMMITS}/{kind}-").removesuffix(".json")
+    key, _, lock = stem.partition("@")
+    return key, lock
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    return (json.dumps(body, indent=2, allow_nan=False) + "\n").encode()

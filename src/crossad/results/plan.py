@@ -1,20 +1,26 @@
 """What a run owes (`results/<run>/plan.json`): its conditions with their resolved configs, ids and hashes.
 
-A plan is pinned in revisions, each a create-once file below `results/.crossad/`; `plan.json` is a copy of the
+A plan is pinned in revisions, each a create-once object `runs/<run>/plans/0001.json`; `plan.json` is a copy of the
 newest. A revision may add conditions; it never changes or drops one: what a run promised stays promised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crossad.errors import DataError, MissingInputError, UsageError
-from crossad.files import create_once, write_atomic
-from crossad.results.layout import STATE, RunPaths
+from crossad.files import write_atomic
+from crossad.results.home import Home
+from crossad.results.layout import RunPaths
+from crossad.store.base import Store
+
+_REVISION = re.compile(r"runs/([^/]+)/plans/\d+\.json")
 
 
 class PlanEntry(BaseModel):
@@ -89,18 +95,39 @@ def load_plan(paths: RunPaths) -> Plan:
         ) from error
 
 
-def load_plans(results: Path) -> list[Plan]:
-    """The plans of all runs in a results folder, oldest first; folders without one are left out."""
+def load_plans(home: Home) -> list[Plan]:
+    """The plans of all runs, oldest first; what is no plan is left out."""
+    bodies = _pinned(home.state) if home.remote else _visible(home.results)
     plans = []
-    for path in results.glob("*/plan.json"):
-        try:
-            plans.append(Plan.model_validate_json(path.read_bytes()))
-        except (OSError, ValidationError):
-            continue
+    for body in bodies:
+        with suppress(ValidationError):
+            plans.append(Plan.model_validate_json(body))
     return sorted(plans, key=lambda plan: (plan.created, plan.run))
 
 
-def pin_plan(results: Path, plan: Plan) -> Plan:
+def _visible(results: Path) -> Iterator[bytes]:
+    for path in results.glob("*/plan.json"):
+        with suppress(OSError):
+            yield path.read_bytes()
+
+
+def _pinned(state: Store) -> Iterator[bytes]:
+    """The newest revision of every run: the listing is in the order of keys, so a run's last plan is its newest."""
+    newest: dict[str, str] = {}
+    for entry in state.list("runs/"):
+        if found := _REVISION.fullmatch(entry.key):
+            newest[found[1]] = entry.key
+    return (body for key in newest.values() if (body := state.read_once(key)) is not None)
+
+
+def newest_plan(state: Store, run: str) -> Plan | None:
+    """The newest revision of a run's plan, or None where the store has no such run."""
+    revisions = [entry.key for entry in state.list(_folder(run)) if _REVISION.fullmatch(entry.key)]
+    body = state.read_once(revisions[-1] if revisions else f"{_folder(run)}0001.json")
+    return None if body is None else Plan.model_validate_json(body)
+
+
+def pin_plan(home: Home, plan: Plan) -> Plan:
     """Make a plan durable under its run's name.
 
     Returns:
@@ -109,9 +136,8 @@ def pin_plan(results: Path, plan: Plan) -> Plan:
     Raises:
         UsageError: the run has other content under the same experiment id or the same name.
     """
-    revisions = results / STATE / "plans" / plan.run
     while True:
-        old = _newest(revisions)
+        old = newest_plan(home.state, plan.run)
         if old is None:
             pinned = plan
         elif old.covers(plan.conditions):
@@ -120,15 +146,15 @@ def pin_plan(results: Path, plan: Plan) -> Plan:
             merged = _merged(old, plan)
             pinned = old.model_copy(update={"revision": old.revision + 1, "conditions": merged})
         text = pinned.model_dump_json(indent=2) + "\n"
-        # False for a revision other than ours: somebody pinned between our look and our link, so look again
-        if pinned is old or create_once(revisions / f"{pinned.revision:04d}.json", text):
-            write_atomic(RunPaths(results, plan.run).plan, text)
+        key = f"{_folder(plan.run)}{pinned.revision:04d}.json"
+        # "exists" for a revision other than ours: somebody pinned between our look and our write, so look again
+        if pinned is old or home.state.create_once(key, text.encode()) == "created":
+            write_atomic(RunPaths(home.results, plan.run).plan, text)
             return pinned
 
 
-def _newest(revisions: Path) -> Plan | None:
-    files = sorted(revisions.glob("[0-9]*.json"))
-    return Plan.model_validate_json(files[-1].read_bytes()) if files else None
+def _folder(run: str) -> str:
+    return f"runs/{run}/plans/"
 
 
 def _merged(old: Plan, new: Plan) -> tuple[PlanEntry, ...]:

@@ -63,6 +63,16 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise DataError(f"not a crossad checkpoint: {path}: {error}", hint="delete it; training starts anew") from error
 
 
+def saved_step(path: Path, key: str) -> int:
+    """The step of a fit's state file; -1 where there is none of this work that can be read."""
+    try:
+        with safe_open(path, framework="pt") as handle:
+            header = json.loads((handle.metadata() or {})[HEADER])
+            return int(header["standing"]["step"]) if header["key"] == key else -1
+    except (FileNotFoundError, SafetensorError, KeyError, ValueError):
+        return -1
+
+
 def check_same(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
     """Make sure that a state fits a model exactly.
 

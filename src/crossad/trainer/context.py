@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from crossad.conditions.identity import evaluation_key
 from crossad.conditions.model import Config
 from crossad.errors import UsageError
+from crossad.results.home import FolderHome, Home
 from crossad.results.layout import ConditionPaths, RunPaths, slug
 from crossad.results.ledger import Ledger
+from crossad.results.outbox import Outbox
 from crossad.results.plan import repeated_key
 from crossad.trainer.interrupt import Interrupt
 
@@ -43,6 +45,8 @@ class Task:
     checkpoint_seconds: float = 120.0
     interrupt: Interrupt = field(default_factory=Interrupt)
     echo: bool = True
+    home: Home | None = None  # where runs live, if that is not the folder `results`
+    ship_seconds: float = 30.0  # logs and checkpoints go to a bucket this often
 
     def __post_init__(self) -> None:
         """Refuse a run name that would lead out of the results folder, or that no folder can have."""
@@ -50,6 +54,11 @@ class Task:
             raise UsageError(
                 f"--run: got {self.run!r}, allowed: letters, digits and _ . + -", hint=f"for example {slug(self.run)}"
             )
+
+    @property
+    def place(self) -> Home:
+        """Where runs live."""
+        return self.home or FolderHome(self.results)
 
     @property
     def paths(self) -> ConditionPaths:
@@ -71,6 +80,10 @@ class Attempt:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: float = field(default_factory=time.time)
 
+    def key(self, name: str) -> str:
+        """An object of this attempt in a bucket."""
+        return f"attempts/{self.id}/{name}"
+
 
 @dataclass(frozen=True)
 class Context:
@@ -78,10 +91,16 @@ class Context:
 
     task: Task
     attempt: Attempt
-    ledger: Ledger
+    home: Home
+    outbox: Outbox
     locks: Locks
     reporter: Reporter
     fabric: Fabric
+
+    @property
+    def ledger(self) -> Ledger:
+        """What is done and what failed."""
+        return self.home.ledger
 
     @property
     def config(self) -> Config:

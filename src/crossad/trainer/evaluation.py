@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossad.data.layout import ImageFile
-from crossad.files import sha256_file
 from crossad.metrics.evaluate import Pass, evaluate_domain
 from crossad.metrics.threshold import threshold_at
+from crossad.results.home import Kept
+from crossad.results.layout import STATE, slug
+from crossad.results.pictures import pack_pictures, unpack_pictures
 from crossad.results.record import DomainResult
 from crossad.trainer import predictions
 from crossad.trainer.context import Context
@@ -28,6 +31,7 @@ from crossad.trainer.pictures import Style, colour_range, draw_domain
 from crossad.trainer.scoring import DomainScores, score_source
 
 Role = Literal["source", "targets"]  # the folders of pictures are called so, too
+TABLE, ARCHIVE = "predictions.parquet", "pictures.zip"
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,27 @@ class Evaluated:
 class Evaluator:
     """Scores domains with one fitted detector."""
 
-    def __init__(self, context: Context, detector: Detector, domains: Domains, stamps: tuple[str, ...]) -> None:
-        """Take the fitted detector, on its device; `stamps` are said on every picture."""
+    def __init__(
+        self,
+        context: Context,
+        detector: Detector,
+        domains: Domains,
+        stamps: tuple[str, ...],
+        stands: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Take the fitted detector, on its device.
+
+        Args:
+            context: the attempt and its surroundings.
+            detector: the fitted detector.
+            domains: the data.
+            stamps: said on every picture.
+            stands: asked before a commit: whether the weights are still those that count.
+        """
         self.context, self.detector, self.domains, self.stamps = context, detector, domains, stamps
+        self.pictures: dict[Path, Kept | None] = {}  # visible folder -> the archive of its pictures, in a bucket
+        self._stands = stands
+        self._lost: list[tuple[str, Role]] = []
         self._yardstick: Yardstick | None = None
         self._floors = Floors(domains)
 
@@ -195,25 +217,43 @@ class Evaluator:
     def _kept(self, domain: str) -> Path:
         """Where this attempt keeps an evaluation: beside the commits, so that no visible folder is needed for it."""
         context = self.context
-        return context.ledger.root / "evaluations" / f"{context.evaluation_key(domain)}-{context.attempt.id}"
+        return context.task.results / STATE / "evaluations" / f"{context.evaluation_key(domain)}-{context.attempt.id}"
 
     def _commit(self, domain: str, role: Role, done: Evaluated) -> None:
-        """Make the evaluation count: its rows first, then one create-once object that names them."""
+        """Make the evaluation count: its rows and pictures first, then one create-once object that names them."""
         context, kept = self.context, self._kept(domain)
-        table = kept / "predictions.parquet"
-        predictions.write(table, done.rows)
-        results = context.task.results
+        predictions.write(kept / TABLE, done.rows)
+        show(kept, context.task.paths.visualizations(role, domain))
+        context.outbox.later(lambda: self._send(domain, role, done))
+
+    def _send(self, domain: str, role: Role, done: Evaluated) -> None:
+        """The commit itself, beside the scoring of the next domain where the store is a bucket."""
+        context, kept, place = self.context, self._kept(domain), f"evaluations/{slug(domain)}"
+        if not self._stands():
+            return
+        table = context.home.keep(kept / TABLE, context.attempt.key(f"{place}/{TABLE}"))
+        archive = pack_pictures(kept, kept / ARCHIVE) if context.home.remote else None
+        pictures = context.home.keep(archive, context.attempt.key(f"{place}/{ARCHIVE}")) if archive else None
         payload = {
             "attempt": context.attempt.id,
             "domain": domain,
-            "predictions": table.relative_to(results).as_posix(),
-            "predictions_sha256": sha256_file(table),
-            "pictures": kept.relative_to(results).as_posix(),
+            "predictions": table.model_dump(),
+            "pictures": pictures.model_dump() if pictures else None,
             "colours": list(done.colours),
             "result": done.result.model_dump(mode="json"),
         }
-        show(kept, context.task.paths.visualizations(role, domain))
-        context.ledger.commit("evaluation", context.evaluation_key(domain), payload, context.locks.evaluation(domain))
+        key, lock = context.evaluation_key(domain), context.locks.evaluation(domain)
+        if context.ledger.commit("evaluation", key, payload, lock):
+            self.pictures[context.task.paths.visualizations(role, domain)] = pictures
+        else:
+            self._lost.append((domain, role))
+
+    def theirs(self) -> Iterator[tuple[str, Evaluated]]:
+        """Evaluations that another attempt committed while this one worked on the same: those stand."""
+        while self._lost:
+            domain, role = self._lost.pop()
+            if (done := self._committed(domain, role)) is not None:
+                yield domain, done
 
     def _committed(self, domain: str, role: Role) -> Evaluated | None:
         """An evaluation that somebody finished before: no image is scored again, its pictures are linked here."""
@@ -222,11 +262,18 @@ class Evaluator:
         commit: dict[str, Any] | None = context.ledger.committed("evaluation", key, lock)
         if commit is None:
             return None
-        table = context.task.results / commit["predictions"]
-        if not table.is_file() or sha256_file(table) != commit["predictions_sha256"]:
+        kept = context.task.results / STATE / "evaluations" / f"{key}-{commit['attempt']}"
+        table = context.home.bring(Kept.model_validate(commit["predictions"]), kept / TABLE)
+        archive = Kept.model_validate(commit["pictures"]) if commit["pictures"] else None
+        packed = context.home.bring(archive, kept / ARCHIVE) if archive else None
+        if table is None or (archive and packed is None):
             context.ledger.withdraw("evaluation", key, commit["data_lock"])
             return None
-        show(context.task.results / commit["pictures"], context.task.paths.visualizations(role, domain))
+        if packed:
+            unpack_pictures(packed, kept)
+        folder = context.task.paths.visualizations(role, domain)
+        show(table.parent, folder)
+        self.pictures[folder] = archive
         context.reporter.detail(f"{domain}: evaluation reused from attempt {commit['attempt']}")
         low, high = commit["colours"]
         return Evaluated(DomainResult.model_validate(commit["result"]), predictions.read(table), (low, high))

@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 import torch
 
-from crossad.files import sha256_file, write_json
+from crossad.files import write_json
 from crossad.metrics.evaluate import summarise
 from crossad.results.advice import poor_transfer
-from crossad.results.manifest import write_manifest
+from crossad.results.home import Kept
+from crossad.results.outbox import Finished
 from crossad.results.record import DomainResult, Failure, Record
 from crossad.trainer import holdout, predictions
 from crossad.trainer.context import FULL, Context
@@ -35,7 +36,9 @@ class Outcome:
     failed_targets: dict[str, Failure] = field(default_factory=dict)
     failure: Failure | None = None
     deviations: list[str] = field(default_factory=list)
+    upsampled: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    pictures: dict[Path, Kept] = field(default_factory=dict)  # folder -> the archive of its pictures
 
     @property
     def status(self) -> Literal["success", "partial", "failed"]:
@@ -61,23 +64,36 @@ def finish(context: Context, outcome: Outcome, detector: Detector | None) -> Rec
         context.reporter.detail(line)
     for line in record.advice:
         context.reporter.fact(line, "WARNING")
-    manifest = write_manifest(paths)
+    context.reporter.fact(_last_line(record))
+    context.reporter.freeze()
+    published = context.outbox.publish(Finished(path, _elsewhere(outcome), outcome.pictures))
     failures = ([outcome.failure] if outcome.failure else []) + list(outcome.failed_targets.values())
     if failures:
-        payload = {"run": context.task.run, "failures": [failure.model_dump() for failure in failures]}
+        payload = {
+            "run": context.task.run,
+            "name": context.task.name,
+            "failures": [failure.model_dump() for failure in failures],
+            "record": published.record.model_dump(),
+            "manifest": published.manifest.model_dump(),
+        }
         context.ledger.record_failure(context.attempt.condition_id, context.attempt.id, payload)
     else:
         payload = {
             "attempt": context.attempt.id,
             "run": context.task.run,
-            "record": path.relative_to(context.task.results).as_posix(),
-            "record_sha256": sha256_file(path),
-            "manifest_sha256": manifest,
+            "record": published.record.model_dump(),
+            "manifest": published.manifest.model_dump(),
             "summary": record.summary,
         }
-        context.ledger.commit("condition", context.attempt.condition_id, payload, context.locks.condition)
-    context.reporter.fact(_last_line(record))
+        if not context.ledger.commit("condition", context.attempt.condition_id, payload, context.locks.condition):
+            context.reporter.fact("another attempt committed this condition first; its result stands")
     return record
+
+
+def _elsewhere(outcome: Outcome) -> dict[Path, Kept]:
+    """Files of the condition that are durable already."""
+    trained = outcome.trained
+    return {trained.weights: trained.kept} if trained and trained.kept else {}
 
 
 def exit_code(record: Record) -> int:
@@ -145,7 +161,7 @@ def make_record(context: Context, outcome: Outcome, detector: Detector | None) -
 
 
 def _deviations(outcome: Outcome, random: bool, precision: str) -> list[str]:
-    found = list(outcome.deviations)
+    found = [*outcome.deviations, *outcome.upsampled]
     if precision != FULL:
         found.append(f"precision {precision}")
     info = outcome.trained.info if outcome.trained else None

@@ -30,6 +30,11 @@ class Interrupt:
         self._waiter: threading.Thread | None = None
 
     @property
+    def event(self) -> threading.Event:
+        """Set once somebody asked this process to stop; for waits that must end then."""
+        return self._requested
+
+    @property
     def requested(self) -> bool:
         """True once somebody asked this process to stop."""
         return self._requested.is_set()

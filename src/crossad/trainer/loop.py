@@ -50,6 +50,7 @@ class Surroundings:
     state_file: Path
     key: str  # training key: state of another training is never continued
     checkpoint_seconds: float = 120.0
+    saved: Callable[[int], None] = lambda _step: None  # told after each save, with its step
 
 
 @dataclass
@@ -227,6 +228,7 @@ class Fitting:
             "standing": asdict(self.standing),
         }
         save_state(self.around.state_file, state, header)
+        self.around.saved(self.standing.step)
         self._saved = time.monotonic()
 
     def _resume(self) -> int | None:

@@ -110,6 +110,11 @@ class Reporter:
         self._phase = phase
         self._snapshot(force=True, exit_code=exit_code)
 
+    def freeze(self) -> None:
+        """Close the event file: what is listed in a manifest must not grow any more."""
+        self._close_bar()
+        self._board.close()
+
     def _close_bar(self) -> None:
         if self._bar is not None:
             self._bar.close()

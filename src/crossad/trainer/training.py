@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from crossad.conditions.model import PatchcoreConfig
 from crossad.data.layout import ImageFile
-from crossad.errors import DataError
-from crossad.files import sha256_file
-from crossad.results.ledger import Ledger
+from crossad.results.home import Kept
 from crossad.results.record import TrainingInfo
 from crossad.trainer.checkpoint import load_state, save_state, state_hash
+from crossad.trainer.context import Context
 from crossad.trainer.detector import BankDetector, Detector, GradientDetector, Randomness
 from crossad.trainer.loader import ImageSource, in_order
 from crossad.trainer.loop import Fit, Fitting, Surroundings, Validate
@@ -26,25 +25,28 @@ class Trained:
 
     weights: Path
     info: TrainingInfo
+    kept: Kept | None = None  # once it is committed
 
 
-def reuse(detector: Detector, ledger: Ledger, key: str, lock: str | None, *, exclude: Path) -> Trained | None:
-    """Load the weights another condition (or an earlier attempt) committed for the same training key.
+def reuse(detector: Detector, context: Context) -> Trained | None:
+    """Load the weights another condition (or another attempt) committed for the same training key.
 
     A commit whose file is gone or changed is set aside, and the caller trains.
     """
-    commit = ledger.committed("training", key, lock)
+    ledger, home, key = context.ledger, context.home, context.attempt.training_key
+    commit = ledger.committed("training", key, context.locks.training)
     if commit is None:
         return None
-    weights = ledger.root.parent / commit["weights"]
-    if not weights.is_file() or sha256_file(weights) != commit["sha256"]:
+    kept = Kept.model_validate(commit["weights"])
+    weights = home.bring(kept, context.task.paths.checkpoints / Path(kept.ref).name)
+    if weights is None:
         ledger.withdraw("training", key, commit["data_lock"])
         return None
     state, _ = load_state(weights)
     detector.load_trained_state(state)
     info = TrainingInfo.model_validate(commit["training_info"])
-    shared = None if weights.is_relative_to(exclude) else commit["attempt"]
-    return Trained(weights, info.model_copy(update={"shared_with": shared}))
+    shared = commit["attempt"] if commit["condition_id"] != context.attempt.condition_id else None
+    return Trained(weights, info.model_copy(update={"shared_with": shared}), kept)
 
 
 def names_hash(files: Sequence[ImageFile]) -> str:
@@ -121,19 +123,22 @@ def _gradient_info(done: Fit, max_epochs: int) -> TrainingInfo:
     )
 
 
-def commit_training(ledger: Ledger, key: str, lock: str | None, trained: Trained, attempt: str) -> None:
-    """Make the weights count, for this condition and for every other with the same training key."""
-    results = ledger.root.parent
-    if not trained.weights.is_relative_to(results):
-        raise DataError(f"weights outside the results folder: {trained.weights}")
-    ledger.commit(
-        "training",
-        key,
-        {
-            "attempt": attempt,
-            "weights": trained.weights.relative_to(results).as_posix(),
-            "sha256": sha256_file(trained.weights),
-            "training_info": trained.info.model_dump(mode="json"),
-        },
-        lock,
-    )
+def commit_training(context: Context, trained: Trained) -> Trained | None:
+    """Make the weights count, for this condition and for every other with the same training key.
+
+    Returns:
+        The same with what was kept; None where another attempt committed other weights first: those stand.
+    """
+    attempt, ledger, lock = context.attempt, context.ledger, context.locks.training
+    kept = context.home.keep(trained.weights, attempt.key(trained.weights.name))
+    payload = {
+        "attempt": attempt.id,
+        "condition_id": attempt.condition_id,
+        "weights": kept.model_dump(),
+        "training_info": trained.info.model_dump(mode="json"),
+    }
+    if not ledger.commit("training", attempt.training_key, payload, lock):
+        theirs = ledger.committed("training", attempt.training_key, lock)
+        if theirs is not None and theirs["training_info"]["weights_sha256"] != trained.info.weights_sha256:
+            return None
+    return replace(trained, kept=kept)

@@ -1,0 +1,227 @@
+"""An attempt's way into a bucket: one thread carries finished work in order, another logs and checkpoints.
+
+Memory is bounded by the store's upload parts: files are streamed, log chunks are a few megabytes, and of checkpoints
+that wait only the newest is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from crossad.errors import CrossadError
+from crossad.results.checkpoints import Checkpoint, newest_checkpoint, pointer_key
+from crossad.results.home import Home, Kept
+from crossad.results.logship import LogShipper
+from crossad.results.manifest import Archive, Artifact, Log, Manifest, finished_files, write_manifest
+from crossad.results.outbox import Finished, Job, Published, Sender
+
+SHIP_SECONDS = 30.0
+Say = Callable[[str], None]
+
+
+class BucketOutbox:
+    """Uploads beside the trainer's work; nothing of it counts before a commit names it."""
+
+    def __init__(self, home: Home, sender: Sender, say: Say, *, ship_seconds: float = SHIP_SECONDS) -> None:
+        """Take the home, the attempt, and where to tell that the store does not answer."""
+        self._home, self._sender, self._say = home, sender, say
+        self._every = ship_seconds
+        self._logs = LogShipper(home.state, sender.attempt, sender.paths)
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._pending = 0
+        self._changed = threading.Condition()
+        self._fault: BaseException | None = None
+        self._closing = threading.Event()
+        self._waiting: tuple[str, str, Path, int] | None = None  # the newest checkpoint that is not sent yet
+        self._sent: Checkpoint | None = None
+        self._sending = threading.Lock()
+        self._parents: tuple[str, ...] = ()
+        self._beacon = b""
+        self._carrier = threading.Thread(target=self._carry, name="crossad-carrier", daemon=True)
+        self._pump = threading.Thread(target=self._pump_on, name="crossad-logs", daemon=True)
+
+    def __enter__(self) -> BucketOutbox:
+        self._carrier.start()
+        self._pump.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Send what waits; where work has failed already, its own error is the one to tell."""
+        self._closing.set()
+        self._jobs.put(None)
+        self._carrier.join()
+        self._pump.join()
+        try:
+            self._ship()
+        except CrossadError as fault:
+            if error is None:
+                raise
+            self._say(f"not sent: {fault.message}")
+
+    def later(self, job: Job) -> None:
+        """Line it up."""
+        with self._changed:
+            self._pending += 1
+        self._jobs.put(job)
+
+    def settle(self) -> None:
+        """Wait for the line to be empty; an error of the carrier is raised here."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending == 0)
+            if self._fault is not None:
+                raise self._fault
+
+    def resume(self, work: str, key: str, state: Path, step: int) -> None:
+        """The newest checkpoint that is what its pointer says, of whatever attempt."""
+        found = newest_checkpoint(self._home, work, key, state, step)
+        if found is not None:
+            self._parents = (*found.parents, found.attempt)
+            self._logs.continue_from(found.logs)
+
+    def checkpoint(self, work: str, key: str, state: Path, step: int) -> None:
+        """Remember it by a link, which keeps its bytes when the next one replaces the file; the pump sends it."""
+        link = state.with_name(f".{state.name}.{step}.ship")
+        link.unlink(missing_ok=True)
+        try:
+            link.hardlink_to(state)
+        except OSError:  # a file system without links
+            shutil.copyfile(state, link)
+        with self._changed:
+            unsent, self._waiting = self._waiting, (work, key, link, step)
+        if unsent is not None and unsent[2] != link:
+            unsent[2].unlink(missing_ok=True)
+
+    def trained(self, work: str) -> None:
+        """Remove this attempt's own checkpoints."""
+        with self._changed:
+            unsent, self._waiting = self._waiting, None
+        if unsent is not None:
+            unsent[2].unlink(missing_ok=True)
+        self.later(lambda: self._prune(work))
+
+    def publish(self, finished: Finished) -> Published:
+        """Files, then the rest of the logs, then the manifest."""
+        self.settle()
+        sender, paths = self._sender, self._sender.paths
+        artifacts = [
+            Artifact(path=_inside(path, paths.root), key=kept.ref, bytes=kept.bytes, sha256=kept.sha256)
+            for path, kept in finished.elsewhere.items()
+        ]
+        known = {*finished.elsewhere, paths.log, paths.detail_log}
+        for path in finished_files(paths):
+            if path not in known and path.parent not in finished.pictures:
+                name = _inside(path, paths.root)
+                kept = self._home.keep(path, self.key(name))
+                artifacts.append(Artifact(path=name, key=kept.ref, bytes=kept.bytes, sha256=kept.sha256))
+        archives = [
+            Archive(path=_inside(folder, paths.root), key=kept.ref, bytes=kept.bytes, sha256=kept.sha256)
+            for folder, kept in finished.pictures.items()
+        ]
+        self._logs.ship()
+        manifest = Manifest(
+            attempt=sender.attempt,
+            condition_id=sender.condition_id,
+            condition=sender.condition,
+            run=sender.run,
+            parents=self._parents,
+            artifacts=tuple(sorted(artifacts, key=lambda artifact: artifact.path)),
+            archives=tuple(sorted(archives, key=lambda archive: archive.path)),
+            logs=tuple(
+                Log(path=_inside(path, paths.root), chunks=self._logs.chunks(name))
+                for name, path in self._logs.files.items()
+            ),
+        )
+        write_manifest(paths, manifest)
+        record = next(one for one in artifacts if one.path == _inside(finished.record, paths.root))
+        assert record.key is not None  # noqa: S101 - every artifact above has one
+        kept_record = Kept(ref=record.key, bytes=record.bytes or 0, sha256=record.sha256 or "")
+        return Published(kept_record, self._home.keep(paths.manifest, self.key("manifest.json")))
+
+    def key(self, name: str) -> str:
+        """An object of this attempt."""
+        return f"attempts/{self._sender.attempt}/{name}"
+
+    def _carry(self) -> None:
+        """The carrier: one job after another; after an error the rest is let go, for nothing may count without it."""
+        while (job := self._jobs.get()) is not None:
+            try:
+                if self._fault is None:
+                    job()
+            except BaseException as error:  # noqa: BLE001 - raised again, by `settle`, in the trainer's thread
+                self._fault = error
+            finally:
+                with self._changed:
+                    self._pending -= 1
+                    self._changed.notify_all()
+
+    def _pump_on(self) -> None:
+        """The pump: logs, the beacon and the newest checkpoint, at an interval, until the attempt ends."""
+        while not self._closing.wait(self._every):
+            try:
+                self._ship()
+            except CrossadError as fault:  # told, and tried again: the attempt's end decides whether it matters
+                self._say(f"the store does not take logs or checkpoints: {fault.message}")
+
+    def _ship(self) -> None:
+        self._logs.ship()
+        self._shine()
+        with self._changed:
+            waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            with self._sending:
+                self._send(*waiting)
+
+    def _shine(self) -> None:
+        """Say where the trainer stands, for `status` on other machines; only when that has changed."""
+        try:
+            progress: dict[str, Any] = json.loads(self._sender.paths.progress.read_bytes())
+        except FileNotFoundError:
+            return
+        body = json.dumps({"attempt": self._sender.attempt, "progress": progress}).encode()
+        if body != self._beacon:
+            self._beacon = body
+            self._home.state.put(beacon_key(self._sender), body)
+
+    def _send(self, work: str, key: str, link: Path, step: int) -> None:
+        """Upload a checkpoint, point at it, drop the one before."""
+        try:
+            kept = self._home.keep(link, self.key(f"checkpoints/step-{step:09d}.safetensors"))
+        finally:
+            link.unlink(missing_ok=True)
+        found = Checkpoint(
+            key=key,
+            step=step,
+            checkpoint=kept,
+            attempt=self._sender.attempt,
+            parents=self._parents,
+            logs={name: self._logs.chunks(name) for name in self._logs.files},
+        )
+        self._home.state.put(pointer_key(work, self._sender.attempt), found.model_dump_json().encode())
+        before, self._sent = self._sent, found
+        if before is not None and before.checkpoint.ref != kept.ref:
+            self._home.state.delete(before.checkpoint.ref)
+
+    def _prune(self, work: str) -> None:
+        with self._sending:
+            sent, self._sent = self._sent, None
+            if sent is not None:
+                self._home.state.delete(pointer_key(work, self._sender.attempt))
+                self._home.state.delete(sent.checkpoint.ref)
+
+
+def beacon_key(sender: Sender) -> str:
+    """Where an attempt says how it stands."""
+    return f"runs/{sender.run}/live/{sender.condition_id}/{sender.attempt}.json"
+
+
+def _inside(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
