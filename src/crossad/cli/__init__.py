@@ -27,7 +27,7 @@ VERBS = {
     "report": "Compare all conditions: one HTML page, CSV, JSON, Markdown.",
     "compare": "Compare two conditions on the same images.",
     "synth": "Write synthetic HDMAP domains (physics-based, labelled synthetic).",
-    "data": "Check data before the first GPU; import raw .mat arrays.",
+    "data": "Check data before the first GPU; import raw .mat arrays; pack images into a bucket.",
     "assets": "List, fetch and verify pretrained weights, pinned by hash.",
     "store": "Find out what a store really does: a folder, or a bucket of any S3-compatible server.",
     "completion": "Print the shell completion script for bash, zsh or fish.",

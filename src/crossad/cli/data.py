@@ -1,4 +1,4 @@
-"""`crossad data`: check a data root before the first GPU, import raw `.mat` arrays."""
+"""`crossad data`: check a data root before the first GPU, import raw `.mat` arrays; packing is in `data_pack`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 
 from crossad.cli import VERBS
 from crossad.cli.bad_input import bad_input
+from crossad.cli.data_pack import fetch, pack
 from crossad.cli.operate import json_option
 from crossad.cli.sizes import image_size
 
@@ -21,11 +22,23 @@ if TYPE_CHECKING:
 
 LINES = 100  # findings that a person is shown; JSON has all
 
+
+def _folder(context: click.Context, parameter: click.Parameter, value: str) -> Path:
+    """A data root in a folder: packed images are looked at where they were fetched to."""
+    if value.startswith("s3:"):
+        raise click.BadParameter(
+            f'{value} is packed; fetch it first: crossad data {context.info_name} "$(crossad data fetch {value})"'
+        )
+    return Path(value)
+
+
 _HELP = f"""{VERBS["data"]}
 
 \b
 crossad data check data/hdmap
 crossad data import raw/class1_sensor3 --domain domain_A --class 1 --sensor 3 -o data/hdmap
+crossad data pack data/hdmap s3://bucket/hdmap
+crossad data fetch s3://bucket/hdmap
 """
 _CHECK_HELP = """Look at every image of a data root, say all that is wrong, write data.lock.json.
 
@@ -57,11 +70,15 @@ _file = click.Path(path_type=Path, dir_okay=False)
 
 @click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Check and import data."""
+    """Check, import, pack and fetch data."""
+
+
+command.add_command(pack)
+command.add_command(fetch)
 
 
 @command.command("check", help=_CHECK_HELP, short_help="Check every image of a data root, write its lock.")
-@click.argument("root", metavar="ROOT", type=click.Path(path_type=Path))
+@click.argument("root", metavar="ROOT", callback=_folder)
 @click.option("--no-lock", is_flag=True, help="Do not write data.lock.json.")
 @click.option("--verify", is_flag=True, help="Only compare with the lock that is there.")
 @json_option

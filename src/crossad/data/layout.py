@@ -62,7 +62,7 @@ def list_images(root: Path, domain: str, split: str) -> tuple[ImageFile, ...]:
         MissingInputError: the domain or the split is not there.
         DataError: `metadata.csv` cannot be read.
     """
-    folder = _domain_folder(root, domain) / split
+    folder = domain_folder(root, domain) / split
     if not folder.is_dir():
         raise MissingInputError(
             f"domain {domain} has no {split} split: {folder} is not there",
@@ -80,7 +80,12 @@ def list_images(root: Path, domain: str, split: str) -> tuple[ImageFile, ...]:
     return tuple(found)
 
 
-def _domain_folder(root: Path, domain: str) -> Path:
+def domain_folder(root: Path, domain: str) -> Path:
+    """The folder of a domain that is there.
+
+    Raises:
+        MissingInputError: it is not.
+    """
     folder = root / domain
     there = list_domains(root)
     # compared by name, because a file system that ignores case would accept Domain_C for domain_C

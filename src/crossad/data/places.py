@@ -16,12 +16,13 @@ from typing import Protocol
 from crossad.data.archive import Advance
 from crossad.data.cache import Cache, Part, default_cache, nothing
 from crossad.data.index import NAME
-from crossad.data.layout import list_domains, list_images
+from crossad.data.layout import domain_folder, list_domains, list_images
 from crossad.data.lock import hash_parts, lock_part
 from crossad.errors import UsageError
 from crossad.store.base import Store
 from crossad.store.opening import on_s3, open_store
 from crossad.store.options import S3Options
+from crossad.store.patience import Patience
 
 
 class Images(Protocol):
@@ -45,6 +46,13 @@ class Images(Protocol):
 
     def domains(self) -> tuple[str, ...]:
         """All domains, brought or not."""
+
+    def has(self, domain: str, split: str) -> bool:
+        """Whether there is such a split.
+
+        Raises:
+            MissingInputError: there is no such domain.
+        """
 
     def count(self, domain: str, split: str) -> int:
         """The number of images of a split."""
@@ -86,6 +94,10 @@ class FolderImages:
     def domains(self) -> tuple[str, ...]:
         """The folders in it that are domains."""
         return list_domains(self._root)
+
+    def has(self, domain: str, split: str) -> bool:
+        """Whether its folder is there."""
+        return (domain_folder(self._root, domain) / split).is_dir()
 
     def count(self, domain: str, split: str) -> int:
         """The files of a split that are images."""
@@ -134,6 +146,10 @@ class PackedImages:
         """All that are packed."""
         return tuple(sorted(self.cache.index.domains))
 
+    def has(self, domain: str, split: str) -> bool:
+        """From the index."""
+        return split in self.cache.index.domain(domain, self.uri).splits
+
     def count(self, domain: str, split: str) -> int:
         """From the index."""
         return self.cache.index.archive(domain, split, self.uri).images
@@ -147,13 +163,19 @@ class PackedImages:
         return self.cache.bring(parts, advance)
 
 
-def open_images(address: str | Path, cache: Path | None = None, options: S3Options | None = None) -> Images:
+def open_images(
+    address: str | Path,
+    cache: Path | None = None,
+    options: S3Options | None = None,
+    patience: Patience | None = None,
+) -> Images:
     """The images at a folder or `s3://bucket/prefix`; nothing is read or sent yet, but for a look into the folder.
 
     Args:
         address: a data root, or where `crossad data pack` put one (a bucket, or a folder).
         cache: folder for images that are fetched; by default `default_cache()`.
         options: how to reach a bucket.
+        patience: how to wait for one, instead of by its options.
 
     Raises:
         UsageError: it is no such address.
@@ -163,8 +185,13 @@ def open_images(address: str | Path, cache: Path | None = None, options: S3Optio
         raise UsageError(f"not an address of images: {text}", hint="allowed: a folder, or s3://bucket/prefix")
     if not on_s3(text) and "://" not in text and not (Path(text) / NAME).is_file():
         return FolderImages(Path(text))
-    store = open_store(text, options)
+    store = open_store(text, options, patience)
     return PackedImages(store, (cache or default_cache()).absolute(), options)
+
+
+def as_images(where: Images | Path | str) -> Images:
+    """What was opened already, or what lies at an address."""
+    return open_images(where) if isinstance(where, Path | str) else where
 
 
 def open_data(address: str | Path, parts: Sequence[Part], cache: Path | None = None) -> Path:
