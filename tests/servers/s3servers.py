@@ -155,6 +155,11 @@ class Servers:
     def versitygw(self) -> str:
         return self._versitygw("plain")
 
+    @property
+    def files(self) -> Path:
+        """The bucket's folder behind the plain versitygw."""
+        return self._folder / "plain" / BUCKET
+
     @functools.cached_property
     def versitygw_tls(self) -> str:
         return self._versitygw("tls", "--cert", self.authority.certificate, "--key", self.authority.key)
@@ -232,6 +237,13 @@ class Place:
     @property
     def endpoint(self) -> str:
         return str(getattr(self.servers, self.kind.replace("-", "_")))
+
+    def path(self, key: str) -> Path:
+        """Where an object's bytes lie, so that a test can age them: in a folder, or behind the plain versitygw."""
+        if self.kind == "folder":
+            return self.folder / "store" / key
+        assert self.kind == "versitygw"
+        return self.servers.files / self.prefix / key
 
     def options(self, **changes: Any) -> S3Options:
         if self.kind == "versitygw-tls":
