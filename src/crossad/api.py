@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crossad.data.places import Images
     from crossad.results.record import Record
 
 
 def run_experiment(
     config: Mapping[str, Any],
     *,
-    data: Path | str,
+    data: Images | Path | str,
     results: Path | str = "results",
     name: str | None = None,
     run: str | None = None,
@@ -39,7 +40,7 @@ def run_experiment(
 
     Args:
         config: The `config` of a condition (docs/keys.md).
-        data: Folder with the domains.
+        data: Folder with the domains, "s3://bucket/prefix", or `open_images(...)` with options of its own.
         results: Folder where runs live.
         name: The condition's name; default: model and source.
         run: The run's name; default: a timestamp.
@@ -50,18 +51,22 @@ def run_experiment(
         ConditionError: a key or value is wrong; every fault is named.
         CrossadError: the condition failed; its record says why.
     """
-    from crossad.conditions.suite import parse_config  # noqa: PLC0415 - torch loads when a model is needed
+    from crossad.conditions.identity import resolve  # noqa: PLC0415 - torch loads when a model is needed
+    from crossad.conditions.suite import parse_config  # noqa: PLC0415
+    from crossad.data.places import as_images  # noqa: PLC0415
     from crossad.results.layout import run_name  # noqa: PLC0415
     from crossad.trainer.context import Task  # noqa: PLC0415
     from crossad.trainer.run import run_condition  # noqa: PLC0415
 
-    parsed = parse_config(config)
+    images = as_images(data)
+    parsed = resolve(parse_config(config), images.domains())
     task = Task(
         name or f"{parsed.model_type}_{parsed.source_domain}",
         parsed,
-        Path(data),
+        images.root,
         Path(results),
         run or run_name(datetime.now(UTC)),
+        images=images,
         gpu_id=gpu_id,
         weights_dir=Path(weights_dir) if weights_dir else None,
     )

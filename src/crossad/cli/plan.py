@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossad.cli.bad_input import bad_input
+from crossad.cli.images import Address, data_options
 from crossad.cli.place import Place, place_options
 from crossad.cli.words import split_words
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from crossad.conditions.outlook import Count, Look, Outlook, State
     from crossad.conditions.plan import Part
     from crossad.conditions.suite import Condition
+    from crossad.data.places import Images
     from crossad.results.home import Home
 
 _HELP = """Show what would happen: new, done, stale, failed, shared trainings, cost.
@@ -36,11 +38,7 @@ done     finished, will be reused      stale    done, but with other data: will 
 @click.command(help=_HELP)
 @click.argument("words", nargs=-1, required=True, metavar="FILE", type=click.Path())
 @click.option("--ids", default="all", show_default=True, help='Conditions: all, 2, "0,5,10", 3-6, names.')
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="Folder with the domains.  [default: data, if it is there]",
-)
+@data_options("data, if it is there")
 @place_options
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE...", help="Override keys, as crossad run would.")
 @click.option("--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would.")
@@ -48,7 +46,7 @@ done     finished, will be reused      stale    done, but with other data: will 
 def command(
     words: tuple[str, ...],
     ids: str,
-    data: Path | None,
+    data: Address,
     place: Place,
     pairs: tuple[str, ...],
     limit_images: int | None,
@@ -60,16 +58,15 @@ def command(
     from crossad.conditions.select import select
     from crossad.conditions.suite import load_suite, parse_overrides
 
-    if data is None and Path("data").is_dir():
-        data = Path("data")
     with bad_input():
+        images = data.open("data", brief=True) if data.text or Path("data").is_dir() else None
         (file,), more = split_words(words, verb="plan")
         overrides = parse_overrides((*pairs, *more))
         suite = load_suite(file, overrides=overrides, limit_images=limit_images)
         chosen = select(suite.conditions, ids)
-        domains = _domains(chosen, data)
+        domains = _domains(chosen, images)
         entries = [plan_entry(condition, domains) for condition in chosen]
-        rows = outlook(entries, _look(place.home(), data), _count(data))
+        rows = outlook(entries, _look(place.home(), images), _count(images))
     for warning in suite.warnings:
         click.echo(f"warning: {warning}", err=True)
     totals = summary(rows)
@@ -79,11 +76,11 @@ def command(
     else:
         click.echo("\n".join(_table(rows)))
         click.echo(_sentence(totals))
-    where = f" --data {data}" if data else ""
+    where = f" {data.words}" if data.text else " --data data" if images else ""
     click.echo(f"next: crossad run {file} --ids {ids} --gpus 0{where}", err=True)
 
 
-def _domains(conditions: Sequence[Condition], data: Path | None) -> tuple[str, ...]:
+def _domains(conditions: Sequence[Condition], data: Images | None) -> tuple[str, ...]:
     from crossad.conditions.plan import needs_domains
     from crossad.errors import UsageError
 
@@ -91,12 +88,10 @@ def _domains(conditions: Sequence[Condition], data: Path | None) -> tuple[str, .
         return ()
     if data is None:
         raise UsageError('target_domains "auto" means all other domains of the data', hint="add --data FOLDER")
-    from crossad.data.layout import list_domains
-
-    return list_domains(data)
+    return data.domains()
 
 
-def _look(home: Home, data: Path | None) -> Look:
+def _look(home: Home, data: Images | None) -> Look:
     """A look at the ledger that lists its folders once, whatever the number of conditions."""
     ledger = home.ledger
     commits = {kind: ledger.commits(kind) for kind in ("training", "evaluation", "condition")}
@@ -104,11 +99,7 @@ def _look(home: Home, data: Path | None) -> Look:
 
     @cache
     def lock(parts: tuple[Part, ...]) -> str | None:
-        if data is None:
-            return None
-        from crossad.data.lock import lock_part
-
-        return lock_part(data, list(parts))
+        return None if data is None else data.lock_part(parts)
 
     def look(kind: str, key: str, parts: Sequence[Part]) -> State:
         there = commits[kind].get(key)
@@ -120,16 +111,8 @@ def _look(home: Home, data: Path | None) -> Look:
     return look
 
 
-def _count(data: Path | None) -> Count | None:
-    if data is None:
-        return None
-    from crossad.data.layout import list_images
-
-    @cache
-    def count(domain: str, split: str) -> int:
-        return len(list_images(data, domain, split))
-
-    return count
+def _count(data: Images | None) -> Count | None:
+    return None if data is None else cache(data.count)
 
 
 def _table(rows: Sequence[Outlook]) -> list[str]:

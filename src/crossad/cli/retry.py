@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
 from crossad.cli.bad_input import bad_input
+from crossad.cli.images import Address, data_options
 from crossad.cli.operate import Machine, finish, machine_options, words_argument
 from crossad.cli.place import Place, place_options
 
@@ -24,14 +24,14 @@ What went wrong before stays on record; finished trainings and evaluations are r
 @click.command(help=_HELP)
 @words_argument("[RUN] [CONDITION]...")
 @click.option("--failed", is_flag=True, help="All (or the named) conditions that failed; cancelled ones stay so.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder with the domains.  [default: the run's]")
+@data_options("the run's")
 @place_options
 @machine_options
 @click.option("--no-report", is_flag=True, help="Leave the report for later.")
 def command(
     words: tuple[str, ...],
     failed: bool,
-    data: Path | None,
+    data: Address,
     place: Place,
     machine: Machine,
     no_report: bool,
@@ -54,14 +54,14 @@ def command(
         if not entries:
             click.echo(f"nothing to retry in run {plan.run}: no such condition has failed or was cancelled")
             return
-        root = data or Path(plan.data)
+        images = data.open(plan.data)
         job = Job(
             plan=plan,
             home=home,
-            data=root,
+            data=images,
             slots=slots(machine.gpus, machine.jobs, count_gpus(os.environ)),
             weights=machine.weights,
-            data_locks=data_locks(entries, root),
+            data_locks=data_locks(entries, images),
             grace_seconds=machine.grace,
         )
         summary = work(job, entries, retry=True)

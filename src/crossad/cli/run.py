@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from crossad.cli.bad_input import bad_input
+from crossad.cli.images import Address, data_options
 from crossad.cli.operate import Machine, finish, machine_options
 from crossad.cli.place import Place, place_options
 
@@ -28,13 +29,7 @@ The same command later does only what is missing. Exit codes: 0 all done, 3 some
 @click.command(help=_HELP)
 @click.argument("words", nargs=-1, required=True, metavar="FILE", type=click.Path())
 @click.option("--ids", default="all", show_default=True, help='Conditions: all, 2, "0,5,10", 3-6, names.')
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    help="Folder with the domains.",
-)
+@data_options("data")
 @click.option("--run", help="Name of the run.  [default: the suite's newest run, or a timestamp]")
 @place_options
 @machine_options
@@ -54,6 +49,7 @@ def command(
     pairs: tuple[str, ...],
     machine: Machine,
     place: Place,
+    data: Address,
     no_report: bool,
     **options: Any,  # noqa: ANN401 - RunRequest's own fields, under their names
 ) -> None:
@@ -71,6 +67,7 @@ def command(
             weights=machine.weights,
             grace_seconds=machine.grace,
             command=("crossad", *sys.argv[1:]),
+            data=data.open("data"),
             results=place.results,
             home=place.home(brief=False),
             **options,

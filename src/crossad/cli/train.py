@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from crossad.cli.images import Address, data_options
 from crossad.cli.place import Place, parse_options, place_options
 
 
@@ -27,7 +28,7 @@ from crossad.cli.place import Place, parse_options, place_options
 )
 @click.option("--experiment-id", required=True, help="Number or name of the condition.")
 @click.option("--gpu-id", default="0", show_default=True, help="CUDA device, or cpu.")
-@click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder with the domains.  [default: data]")
+@data_options("data, or a plan's own")
 @place_options
 @click.option("--run", "run_name", default=None, help="Name of the run.  [default: a timestamp]")
 @click.option(
@@ -78,7 +79,14 @@ from crossad.cli.place import Place, parse_options, place_options
     show_default=True,
     help="After SIGTERM: longest wait for a safe point.",
 )
-def command(config_file: Path, experiment_id: str, place: Place, run_name: str | None, **options: Any) -> None:  # noqa: ANN401 - declared above, checked by click and Task
+def command(
+    config_file: Path,
+    experiment_id: str,
+    place: Place,
+    data: Address,
+    run_name: str | None,
+    **options: Any,  # noqa: ANN401 - declared above, checked by click and Task
+) -> None:
     """Load one condition, run it, say where its record is."""
     import os
 
@@ -92,12 +100,14 @@ def command(config_file: Path, experiment_id: str, place: Place, run_name: str |
         from crossad.errors import InterruptedRun
         from crossad.results.layout import run_name as timestamp
         from crossad.store.patience import Patience
-        from crossad.trainer.task import load_task
+        from crossad.trainer.task import load_task, planned_data
 
         run = run_name or timestamp(datetime.now(UTC))
         patience = Patience(parse_options(place.options).patience_seconds).until(interrupt.event)
         where: dict[str, Any] = {"results": place.results, "home": place.home(patience, brief=False), "run": run}
-        task = load_task(config_file, experiment_id, interrupt=interrupt, **where, **options)
+        waiting = Patience(data.settings().patience_seconds).until(interrupt.event)
+        images = data.open(planned_data(config_file), waiting)
+        task = load_task(config_file, experiment_id, data=images, interrupt=interrupt, **where, **options)
 
         from crossad.trainer.finish import exit_code  # loads torch: faults of the input are told before
         from crossad.trainer.run import run_condition

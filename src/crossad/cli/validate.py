@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossad.cli.bad_input import bad_input
+from crossad.cli.images import Address, data_options
 from crossad.cli.words import split_words
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ Exit code 0: all files are good; 2: some are not.
 @click.argument("words", nargs=-1, required=True, metavar="FILE...", type=click.Path())
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE...", help="Override keys, as crossad run would.")
 @click.option("--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would.")
-@click.option("--data", type=click.Path(path_type=Path), help="Also check that the named domains are there.")
+@data_options("the domains are not looked for")
 @click.option("--json", "as_json", is_flag=True, help="Facts for machines.")
 @click.pass_context
 def command(
@@ -38,7 +39,7 @@ def command(
     words: tuple[str, ...],
     pairs: tuple[str, ...],
     limit_images: int | None,
-    data: Path | None,
+    data: Address,
     as_json: bool,
 ) -> None:
     """Check every file, print all faults of all of them."""
@@ -47,7 +48,7 @@ def command(
     with bad_input():
         files, more = split_words(words, verb="validate", many=True)
         overrides = parse_overrides((*pairs, *more))
-        domains = _domains(data) if data is not None else None
+        domains = data.open(data.text, brief=True).domains() if data.text else None
     results = [_check(file, overrides, limit_images, domains) for file in files]
     bad = sum(1 for result in results if result["faults"])
     if as_json:
@@ -56,12 +57,6 @@ def command(
         click.echo(f"next: correct {'the file' if bad == 1 else f'{bad} files'}, then validate again", err=True)
         ctx.exit(2)
     click.echo(f"next: crossad plan {files[0]}", err=True)
-
-
-def _domains(data: Path) -> tuple[str, ...]:
-    from crossad.data.layout import list_domains
-
-    return list_domains(data)
 
 
 def _check(

@@ -33,6 +33,10 @@ class Images(Protocol):
         """The address, as a plan remembers it."""
 
     @property
+    def shown(self) -> str:
+        """The address, as it was typed."""
+
+    @property
     def arguments(self) -> list[str]:
         """The options of a command line that name these images."""
 
@@ -81,6 +85,11 @@ class FolderImages:
         return str(self._root.absolute())
 
     @property
+    def shown(self) -> str:
+        """The folder."""
+        return str(self._root)
+
+    @property
     def arguments(self) -> list[str]:
         """The option that names the folder."""
         return ["--data", str(self._root)]
@@ -125,8 +134,13 @@ class PackedImages:
         return Cache(self._store, self._folder)
 
     @property
+    def shown(self) -> str:
+        """The store's address, as it was typed."""
+        return self._store.uri
+
+    @property
     def uri(self) -> str:
-        """The store's address."""
+        """The store's address, from anywhere."""
         return self._store.uri if on_s3(self._store.uri) else str(Path(self._store.uri).absolute())
 
     @property

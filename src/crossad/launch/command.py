@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crossad.data.places import Images, as_images
 from crossad.launch.slots import CPU, Slot
 from crossad.results.home import Home
 from crossad.results.layout import RunPaths
@@ -24,7 +25,7 @@ class Job:
 
     plan: Plan
     home: Home
-    data: Path
+    data: Images | Path
     slots: tuple[Slot, ...]
     weights: Path | None = None
     data_locks: Mapping[str, str | None] = field(default_factory=dict)  # condition id -> hash of the data it reads
@@ -53,7 +54,7 @@ def trainer_command(job: Job, entry: PlanEntry, slot: Slot) -> list[str]:
     """`crossad train` for one condition of the plan, by this very interpreter."""
     command = [sys.executable, "-m", "crossad", "train", "--config", str(job.paths.plan)]
     command += ["--experiment-id", str(entry.experiment_id), "--run", job.plan.run]
-    command += [*job.home.arguments, "--data", str(job.data), "--gpu-id", slot.device]
+    command += [*job.home.arguments, *as_images(job.data).arguments, "--gpu-id", slot.device]
     return command if job.weights is None else [*command, "--weights", str(job.weights)]
 
 

@@ -13,8 +13,7 @@ from crossad.conditions.faults import near
 from crossad.conditions.plan import condition_parts, plan_entry
 from crossad.conditions.select import select
 from crossad.conditions.suite import Condition, load_suite, parse_config
-from crossad.data.layout import list_domains
-from crossad.data.lock import lock_part
+from crossad.data.places import Images, as_images, open_images
 from crossad.errors import MissingInputError, UsageError
 from crossad.launch.command import Job
 from crossad.launch.slots import count_gpus, slots
@@ -22,6 +21,7 @@ from crossad.launch.state import now_text
 from crossad.results.home import FolderHome, Home
 from crossad.results.layout import run_name, slug
 from crossad.results.plan import Plan, PlanEntry, load_plans
+from crossad.store.opening import on_s3
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RunRequest:
     """What `crossad run` is asked for."""
 
     suite: Path
-    data: Path = Path("data")
+    data: Images | Path | str = Path("data")  # opened, a folder, or s3://bucket/prefix
     ids: str = "all"
     gpus: str = "auto"
     jobs: int = 1  # trainers at once per device
@@ -61,12 +61,8 @@ def prepare(request: RunRequest) -> tuple[Job, tuple[PlanEntry, ...]]:
     """
     suite = load_suite(request.suite, overrides=request.overrides, limit_images=request.limit_images)
     chosen = select(suite.conditions, request.ids)
-    if not request.data.is_dir():
-        raise MissingInputError(
-            f"no such data folder: {request.data}",
-            hint="name it with --data, or make one: crossad synth data/hdmap",
-        )
-    entries = _entries(chosen, request.data)
+    images = as_images(request.data)
+    entries = _entries(chosen, images)
     run, repeat = _place(suite.name, entries, request)
     entries = tuple(entry.repeated(repeat) for entry in entries)
     if slug(run) != run:
@@ -76,7 +72,7 @@ def prepare(request: RunRequest) -> tuple[Job, tuple[PlanEntry, ...]]:
         repeat=repeat,
         suite=suite.name,
         created=now_text(),
-        data=str(request.data.absolute()),
+        data=images.uri,
         command=request.command,
         overrides={key: value for entry in entries for key, value in entry.overrides.items()},
         conditions=entries,
@@ -84,26 +80,26 @@ def prepare(request: RunRequest) -> tuple[Job, tuple[PlanEntry, ...]]:
     job = Job(
         plan=plan,
         home=request.place,
-        data=request.data,
+        data=images,
         slots=slots(request.gpus, request.jobs, count_gpus(os.environ)),
         weights=request.weights,
-        data_locks=data_locks(entries, request.data),
+        data_locks=data_locks(entries, images),
         grace_seconds=request.grace_seconds,
     )
     return job, entries
 
 
-def _entries(chosen: Sequence[Condition], data: Path) -> tuple[PlanEntry, ...]:
+def _entries(chosen: Sequence[Condition], data: Images) -> tuple[PlanEntry, ...]:
     """The conditions with their targets resolved and their keys.
 
     Raises:
         MissingInputError: domains are missing; one line each.
     """
-    domains = list_domains(data)
+    domains = data.domains()
     faults = [fault for condition in chosen for fault in _missing(condition, domains)]
     if faults:
         raise MissingInputError(
-            f"{len(faults)} domain(s) missing in {data}\n" + "\n".join(faults),
+            f"{len(faults)} domain(s) missing in {data.shown}\n" + "\n".join(faults),
             hint=f"domains there: {', '.join(domains) or 'none'}",
         )
     return tuple(
@@ -112,15 +108,15 @@ def _entries(chosen: Sequence[Condition], data: Path) -> tuple[PlanEntry, ...]:
     )
 
 
-def data_locks(entries: Sequence[PlanEntry], data: Path) -> dict[str, str | None]:
+def data_locks(entries: Sequence[PlanEntry], data: Images) -> dict[str, str | None]:
     """Per condition id the hash of the data that the condition reads; None where the root has no lock."""
-    return {entry.condition_id: lock_part(data, condition_parts(parse_config(entry.config))) for entry in entries}
+    return {entry.condition_id: data.lock_part(condition_parts(parse_config(entry.config))) for entry in entries}
 
 
 def current_locks(plan: Plan) -> dict[str, str | None]:
-    """The data locks of a plan's conditions; empty where its data are out of reach."""
-    data = Path(plan.data)
-    return data_locks(plan.conditions, data) if data.is_dir() else {}
+    """The data locks of a plan's conditions; empty where its data are out of reach, or would have to be fetched."""
+    reachable = not on_s3(plan.data) and Path(plan.data).is_dir()
+    return data_locks(plan.conditions, open_images(plan.data)) if reachable else {}
 
 
 def _missing(condition: Condition, domains: Sequence[str]) -> Iterator[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossad.conditions.identity import evaluation_key
 from crossad.conditions.model import Config
+from crossad.conditions.plan import Part
+from crossad.data.places import Images
 from crossad.errors import UsageError
 from crossad.results.home import FolderHome, Home
 from crossad.results.layout import ConditionPaths, RunPaths, slug
@@ -46,6 +49,7 @@ class Task:
     interrupt: Interrupt = field(default_factory=Interrupt)
     echo: bool = True
     home: Home | None = None  # where runs live, if that is not the folder `results`
+    images: Images | None = None  # where images live, if that is not the folder `data`
     ship_seconds: float = 30.0  # logs and checkpoints go to a bucket this often
 
     def __post_init__(self) -> None:
@@ -106,6 +110,11 @@ class Context:
     def config(self) -> Config:
         """The condition's resolved config."""
         return self.task.config
+
+    def bring(self, parts: Sequence[Part]) -> None:
+        """Have packed images here; how far they are shows as progress."""
+        if self.task.images is not None:
+            self.task.images.bring(parts, self.reporter.stage)
 
     def evaluation_key(self, domain: str) -> str:
         """The key under which this attempt's scoring pass over a domain is committed."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crossad.conditions.identity import evaluation_domains
 from crossad.conditions.model import Config
+from crossad.conditions.plan import Part, condition_parts
 from crossad.data.layout import DomainFacts, ImageFile, domain_facts, limit, list_images
 from crossad.data.normalise import Statistics, statistics
 from crossad.data.reader import read
-from crossad.errors import DataError
+from crossad.errors import CrossadError, DataError, MissingInputError
 from crossad.seeds import generator
+from crossad.store.faults import StoreMissing
 from crossad.trainer.loader import ImageSource, Preprocessing
 
 LIMIT_SEED = 0  # one draw for all conditions: `limit_images` must pick the same images whatever a condition's seed is
@@ -23,7 +26,9 @@ class Domains:
 
     root: Path
     config: Config
+    bring: Callable[[Sequence[Part]], object] = lambda _: None  # has packed images here; a folder's always are
     _statistics: dict[str, Statistics] = field(default_factory=dict, compare=False, repr=False)  # by domain
+    _brought: dict[str, CrossadError | None] = field(default_factory=dict, compare=False, repr=False)  # by domain
 
     def files(self, domain: str, split: str) -> tuple[ImageFile, ...]:
         """The image files of one split, cut to `limit_images` per label.
@@ -32,10 +37,37 @@ class Domains:
             MissingInputError: the domain or the split is not there.
             DataError: the split has no images.
         """
+        self._require(domain)
         files = list_images(self.root, domain, split)
         if not files:
             raise DataError(f"no images: {self.root / domain / split}", hint=f"run 'crossad data check {self.root}'")
         return limit(files, self.config.limit_images, LIMIT_SEED) if self.config.limit_images else files
+
+    def _require(self, domain: str) -> None:
+        """Have the images of the whole condition here at the first need: no room is told before hours of work.
+
+        Images that are damaged or gone are their domain's fault alone, told when that domain is asked for.
+        """
+        if not self._brought:
+            parts = condition_parts(self.config)
+            self._brought.update(dict.fromkeys(evaluation_domains(self.config)))
+            try:
+                self.bring(parts)
+            except (DataError, MissingInputError):
+                for name in self._brought:
+                    self._brought[name] = self._fault([part for part in parts if part[0] == name])
+        if fault := self._brought.get(domain):
+            raise fault
+
+    def _fault(self, parts: Sequence[Part]) -> CrossadError | None:
+        """What is wrong with the images of some parts."""
+        try:
+            self.bring(parts)
+        except StoreMissing:
+            raise
+        except (DataError, MissingInputError) as fault:
+            return fault
+        return None
 
     def training_files(self) -> tuple[tuple[ImageFile, ...], tuple[ImageFile, ...]]:
         """(fit on, held out): the source's normals, split by seed where the validation is a hold-out."""
@@ -106,4 +138,5 @@ class Domains:
 
     def facts(self, domain: str) -> DomainFacts:
         """What is known of a domain: sensor, operating class, whether it is synthetic."""
+        self._require(domain)
         return domain_facts(self.root, domain)

@@ -104,6 +104,12 @@ class Reporter:
             self._bar.update(count)
         self._snapshot()
 
+    def stage(self, name: str, count: int, total: int) -> None:
+        """Count units of a named piece of loading, which begins with its first ones."""
+        if (self._phase, self._detail) != ("loading", name):
+            self.phase("loading", total, detail=name)
+        self.advance(count)
+
     def finish(self, phase: Phase, exit_code: int) -> None:
         """The last snapshot."""
         self._close_bar()

@@ -98,7 +98,7 @@ class _Work:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.domains = Domains(context.task.data, context.config)
+        self.domains = Domains(context.task.data, context.config, context.bring)
         self.outcome = Outcome(deviations=list(context.task.deviations))
         self.detector: Detector | None = None
         self.step = "starting"

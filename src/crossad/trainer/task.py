@@ -8,13 +8,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from crossad.conditions.identity import resolve
 from crossad.conditions.select import select
 from crossad.conditions.suite import load_suite, parse_config, parse_overrides
-from crossad.errors import ConditionError, DataError, MissingInputError, UsageError
+from crossad.data.places import Images, as_images
+from crossad.errors import ConditionError, DataError, UsageError
 from crossad.results.plan import Plan
 from crossad.trainer.context import Task
 
-DEFAULT_DATA = Path("data")
+DEFAULT_DATA = "data"
 
 
 def load_task(
@@ -23,19 +25,20 @@ def load_task(
     *,
     overrides: tuple[str, ...] = (),
     limit_images: int | None = None,
-    data: Path | None = None,
+    data: Images | Path | None = None,
     **place: Any,  # noqa: ANN401 - Task's own execution fields, checked by Task
 ) -> Task:
     """One condition of `file`, ready to run.
 
     Raises:
-        MissingInputError: the file or the data folder is not there.
+        MissingInputError: the file or the images are not there.
         ConditionError: the file has faults (all of them are named), or overrides meet a pinned plan.
         UsageError: there is not exactly one condition of that number or name.
     """
     plan = _plan(file)
     if plan is not None:
-        task = _from_plan(plan, experiment_id, bool(overrides or limit_images), data, place)
+        images = as_images(data or plan.data)
+        task = _from_plan(plan, experiment_id, bool(overrides or limit_images), images, place)
     else:
         parsed = parse_overrides(overrides)
         suite = load_suite(file, overrides=parsed, limit_images=limit_images)
@@ -47,20 +50,23 @@ def load_task(
             )
         condition = chosen[0]
         deviations = tuple(f"override {key}={value}" for key, value in condition.overrides.items())
+        images = as_images(data or DEFAULT_DATA)
         task = Task(
             condition.name,
-            condition.config,
-            data or DEFAULT_DATA,
+            resolve(condition.config, images.domains()),
+            images.root,
+            images=images,
             description=condition.description,
             deviations=deviations,
             **place,
         )
-    if not task.data.is_dir():
-        raise MissingInputError(
-            f"no such data folder: {task.data}",
-            hint="name it with --data, or make one: crossad synth data/hdmap",
-        )
     return task
+
+
+def planned_data(file: Path) -> str:
+    """Where the images of a run's plan live, or the default where the file is something else."""
+    plan = _plan(file)
+    return DEFAULT_DATA if plan is None else plan.data
 
 
 def _plan(file: Path) -> Plan | None:
@@ -82,7 +88,7 @@ def _plan(file: Path) -> Plan | None:
         ) from error
 
 
-def _from_plan(plan: Plan, experiment_id: str, overridden: bool, data: Path | None, place: dict[str, Any]) -> Task:
+def _from_plan(plan: Plan, experiment_id: str, overridden: bool, images: Images, place: dict[str, Any]) -> Task:
     if overridden:
         raise ConditionError(
             "--set and --limit-images change what a condition is; a plan's conditions are pinned",
@@ -93,7 +99,8 @@ def _from_plan(plan: Plan, experiment_id: str, overridden: bool, data: Path | No
             return Task(
                 entry.name,
                 parse_config(entry.config),
-                data or Path(plan.data),
+                images.root,
+                images=images,
                 description=entry.description,
                 repeat=plan.repeat,
                 deviations=tuple(f"override {key}={value}" for key, value in entry.overrides.items()),
