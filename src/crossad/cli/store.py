@@ -1,4 +1,4 @@
-"""`crossad store`: what a store really does, before results depend on it."""
+"""`crossad store`: what a store really does, before results depend on it; tidying it is in `store_janitor`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 from crossad.cli import VERBS
 from crossad.cli.bad_input import bad_input
 from crossad.cli.operate import json_option
+from crossad.cli.store_janitor import janitor
 
 if TYPE_CHECKING:
     from crossad.store.probe import Report
@@ -22,6 +23,7 @@ _HELP = f"""{VERBS["store"]}
 \b
 crossad store probe results
 crossad store probe s3://bucket/experiments --endpoint https://s3.example.org
+crossad store janitor s3://bucket/experiments
 """
 _PROBE_HELP = """Try everything that crossad needs of a store, and say how commits will be made there.
 
@@ -46,6 +48,8 @@ Exit codes: 0 usable, 1 not usable, 2 bad input.
 def command() -> None:
     """Look into stores."""
 
+
+command.add_command(janitor)
 
 _OPTIONS = (
     click.option("--endpoint", help="Of an S3-compatible server: https://HOST:PORT; http:// is never assumed."),

@@ -55,7 +55,7 @@ def clear(store: Store, found: Survey) -> Iterator[Done]:
             for group in _groups(items):
                 work.look_again(pool)
                 if found.hidden:
-                    why = f"what {found.hidden[0].key} leads to is not known"
+                    why = f"what {found.hidden[0].key or 'this store'} leads to is not known"
                     yield from (Done(item, stays=why) for item in group)
                     continue
                 for done in spread(pool, action, group):

@@ -64,7 +64,7 @@ class Survey:
 
     @property
     def hidden(self) -> list[Trouble]:
-        """Objects that could not be read: what they lead to is not known, so no attempt is touched."""
+        """Why no attempt is touched: what must stay is not known."""
         return [trouble for trouble in self.leads.troubles if trouble.hides]
 
     def age(self, moment: datetime) -> str:
@@ -123,6 +123,7 @@ class _Work:
         self._attempts: dict[str, _Attempt] = {}
         self._pointers: list[Entry] = []
         self._trained: dict[str, datetime] = {}  # <work> -> when its training was committed
+        self._runs = False  # whether there is anything that a run or a commit left
         self._claims: dict[str, list[Entry]] = {}  # claimed key -> claims; its pin, where there is one, takes them out
         self._sorts: dict[str, Callable[[Entry], Iterator[str]]] = {
             ATTEMPTS: self._attempt,
@@ -168,6 +169,9 @@ class _Work:
 
     def decide(self) -> None:
         """Decide on attempts and uploads, now that all is known that leads to them."""
+        if self._attempts and not self._runs:
+            told = "attempts, but no run and no commit: the address of another thing, or of a part of a store?"
+            self._found.leads.troubles.append(Trouble("", told, hides=True))
         if not self._found.hidden:
             partly = {owner(key) for key in self._found.leads.keys}
             for name, attempt in sorted(self._attempts.items()):
@@ -227,6 +231,7 @@ class _Work:
         yield from ()
 
     def _commit(self, entry: Entry) -> Iterator[str]:
+        self._runs = True
         training = entry.key.removeprefix(f"{COMMITS}/training-")
         if training != entry.key:
             self._trained[training.removesuffix(".json")] = entry.modified
@@ -242,6 +247,7 @@ class _Work:
 
     def _run(self, entry: Entry) -> Iterator[str]:
         """Plans and verdicts stay; a beacon that was lit a short while ago names an attempt at work."""
+        self._runs = True
         if entry.key.split("/")[2:3] == [LIVE] and not self._old(entry):
             yield entry.key
 
