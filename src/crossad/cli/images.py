@@ -53,20 +53,29 @@ class Address:
         """
         return parse_options(self.options, brief=brief, option=OPTION)
 
-    def open(self, default: str, patience: Patience | None = None, *, brief: bool = False) -> Images:
+    def open(self, default: str, patience: Patience | None = None) -> Images:
         """Open what was named, else the default.
+
+        Args:
+            default: taken where no --data was given.
+            patience: how long to wait for a bucket; by default as long as is fair to a person who looks on, while
+                trainers that are started with these images wait as their options say.
 
         Raises:
             UsageError: it is no address, or an option is wrong or of no use.
         """
         from crossad.data.places import open_images
         from crossad.errors import UsageError
+        from crossad.store.patience import Patience
 
         address = self.text or default
         remote = address.startswith("s3://")
         if self.options and not remote:
             raise UsageError(f"{OPTION}: only for --data s3://bucket/prefix, got {address}")
-        return open_images(address, self.cache, self.settings(brief=brief) if remote else None, patience)
+        if not remote:
+            return open_images(address, self.cache)
+        patience = patience or Patience(self.settings(brief=True).patience_seconds)
+        return open_images(address, self.cache, self.settings(), patience)
 
 
 def _options(told: str) -> tuple[Decorator, ...]:

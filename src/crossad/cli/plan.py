@@ -59,7 +59,7 @@ def command(
     from crossad.conditions.suite import load_suite, parse_overrides
 
     with bad_input():
-        images = data.open("data", brief=True) if data.text or Path("data").is_dir() else None
+        images = data.open("data") if data.text or Path("data").is_dir() else None
         (file,), more = split_words(words, verb="plan")
         overrides = parse_overrides((*pairs, *more))
         suite = load_suite(file, overrides=overrides, limit_images=limit_images)

@@ -48,7 +48,7 @@ def command(
     with bad_input():
         files, more = split_words(words, verb="validate", many=True)
         overrides = parse_overrides((*pairs, *more))
-        domains = data.open(data.text, brief=True).domains() if data.text else None
+        domains = data.open(data.text).domains() if data.text else None
     results = [_check(file, overrides, limit_images, domains) for file in files]
     bad = sum(1 for result in results if result["faults"])
     if as_json:

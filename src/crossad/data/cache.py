@@ -31,6 +31,7 @@ from crossad.errors import DataError, EnvironmentFault
 from crossad.files import sha256_file, sync_folder, write_json
 from crossad.store.base import Expected
 from crossad.store.disk import translated
+from crossad.store.faults import ObjectDamaged, ObjectMissing
 
 if TYPE_CHECKING:
     from crossad.store.base import Store
@@ -196,8 +197,13 @@ class _Wanted:
         """The archive here; a download or an unpacking that was killed goes on where it stopped."""
         path, known = aside / "archive.zip", self.archive
         if not path.is_file() or path.stat().st_size != known.bytes or sha256_file(path) != known.sha256:
-            with _watched(aside, -(-known.bytes // MIB), partial(advance, f"fetch {self.name} (MiB)")):
-                self.cache.store.get_file(known.key, path, Expected(known.bytes, known.sha256))
+            try:
+                with _watched(aside, -(-known.bytes // MIB), partial(advance, f"fetch {self.name} (MiB)")):
+                    self.cache.store.get_file(known.key, path, Expected(known.bytes, known.sha256))
+            except (ObjectDamaged, ObjectMissing) as error:
+                where = f"{self.cache.store.uri}/{known.key}"
+                hint = f"delete {where}, then pack again: crossad data pack ROOT {self.cache.store.uri}"
+                raise type(error)(f"images of {self.name}: {error.message}", hint=hint) from error
         return path
 
     @property

@@ -49,13 +49,12 @@ class Domains:
         Images that are damaged or gone are their domain's fault alone, told when that domain is asked for.
         """
         if not self._brought:
-            parts = condition_parts(self.config)
-            self._brought.update(dict.fromkeys(evaluation_domains(self.config)))
+            parts, faults = condition_parts(self.config), dict.fromkeys(evaluation_domains(self.config))
             try:
                 self.bring(parts)
             except (DataError, MissingInputError):
-                for name in self._brought:
-                    self._brought[name] = self._fault([part for part in parts if part[0] == name])
+                faults = {name: self._fault([part for part in parts if part[0] == name]) for name in faults}
+            self._brought.update(faults)
         if fault := self._brought.get(domain):
             raise fault
 
