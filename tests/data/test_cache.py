@@ -153,7 +153,7 @@ def test_a_download_that_stays_cut_leaves_no_images_and_the_next_one_continues(
 
 def test_damaged_bytes_are_never_unpacked(remote, proxy, tmp_path):
     proxy.add("corrupt", "GET", "/archives/", times=9)
-    with pytest.raises(ObjectDamaged, match="images of domain_A/train: s3://.*sha256") as caught:
+    with pytest.raises(ObjectDamaged, match=r"images of domain_A/train: s3://.*sha256") as caught:
         Cache(remote, tmp_path / "cache").bring([("domain_A", "train")])
     assert f"crossad data pack ROOT {remote.uri}" in str(caught.value)
     assert parts(tmp_path / "cache") == []
