@@ -169,12 +169,22 @@ class Servers:
         """A server with an account besides its owner's: `limited`, with the secret `limited-secret`."""
         users = self._folder / "users"
         users.mkdir()
-        endpoint = self._versitygw("iam", "--iam-dir", users)
-        owner = ("--access", ACCESS, "--secret", SECRET, "--endpoint-url", endpoint)
-        account = ("--access", "limited", "--secret", "limited-secret", "--role", "user")
-        program = serverbuild.build("versitygw")
-        subprocess.run([program, "admin", *owner, "create-user", *account], check=True, capture_output=True)
+        endpoint = self._versitygw("iam", "--iam-dir", users, "--iam-cache-disable")
+        self._admin(endpoint, "create-user", "limited", "limited-secret", "--role", "user")
         return endpoint
+
+    def account(self, access: str, secret: str) -> None:
+        """A new account of the server with accounts, which may do everything."""
+        self._admin(self.versitygw_iam, "create-user", access, secret, "--role", "admin")
+
+    def new_secret(self, access: str, secret: str) -> None:
+        """Replace an account's secret; the old one is refused from now on."""
+        self._admin(self.versitygw_iam, "update-user", access, secret)
+
+    def _admin(self, endpoint: str, verb: str, access: str, secret: str, *more: str) -> None:
+        owner = ("--access", ACCESS, "--secret", SECRET, "--endpoint-url", endpoint)
+        words = [serverbuild.build("versitygw"), "admin", *owner, verb, "--access", access, "--secret", secret, *more]
+        subprocess.run(words, check=True, capture_output=True)
 
     def allow(self, policy: dict[str, Any]) -> None:
         """Give the account `limited` what a policy allows, and nothing else."""
