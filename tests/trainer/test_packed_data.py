@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 
 import faultproxy
 import pytest
@@ -18,6 +20,7 @@ from crossad.data.places import open_images
 from crossad.errors import DataError
 from crossad.results.layout import RunPaths
 from crossad.results.plan import Plan
+from crossad.results.progress import read_progress
 from crossad.results.record import Record
 from crossad.trainer.finish import exit_code
 from crossad.trainer.run import run_condition
@@ -152,6 +155,35 @@ def test_plan_and_run_from_a_bucket(images, versitygw, proxy, suite, tmp_path):
     again = command("run", suite, *data, *place, "--no-report", **reach)
     assert again.returncode == 0, again.stderr
     assert len(fetched(proxy)) == 5
+
+
+def test_stopped_while_it_fetches_a_trainer_ends_with_75_and_the_same_command_goes_on(
+    versitygw, proxy, domains, suite, tmp_path
+):
+    pack(domains, versitygw.open())
+    reached, stopped = threading.Event(), threading.Event()
+
+    def hold(method, body):
+        if proxy.count("GET", "/archives/") >= 2:
+            reached.set()
+            stopped.wait(60)
+        return body
+
+    proxy.forward_body = hold
+    words = ["train", "--config", suite, "--experiment-id", "0", "--gpu-id", "cpu", "--run", "night"]
+    words += ["--data", versitygw.uri, "--data-option", f"endpoint={proxy.endpoint}", "--grace-seconds", "1"]
+    words += ["--data-cache", tmp_path / "cache", "--results-dir", tmp_path / "results"]
+    line = [sys.executable, "-m", "crossad", *map(str, words)]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as process:
+        assert reached.wait(120), process.communicate()
+        progress = read_progress(RunPaths(tmp_path / "results", "night").condition("seed 1").progress)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert (progress.phase, progress.detail.partition(" ")[0]) == ("loading", "unpack")
+    stopped.set()
+    again = command(*words)
+    assert again.returncode == 0, again.stderr
 
 
 def test_what_is_not_packed_is_told_before_anything_starts(images, versitygw, proxy, suite, tmp_path):

@@ -113,6 +113,7 @@ class Cache:
         """
         need = sum(part.lock.bytes + DISK_BLOCK * part.lock.images for part in missing)
         need += max(part.archive.bytes for part in missing)
+        need += sum(file.bytes for name in {part.domain for part in missing} for file in self.index.domains[name].files)
         free = shutil.disk_usage(self.folder).free
         if need > free:
             raise EnvironmentFault(
