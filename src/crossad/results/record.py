@@ -11,6 +11,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT: Literal[1] = 1
+# what may differ between two runs of equal work: when, where, by whom, how fast, and after which interruptions
+_PASSING = {
+    "run", "attempt", "timestamp", "timings_seconds", "peak_memory_bytes", "peak_device_memory_bytes", "best_checkpoint"
+}  # fmt: skip
+_PASSING_OF_TRAINING = {"resumed_from_step", "shared_with"}
 
 
 class Part(BaseModel):
@@ -161,3 +166,16 @@ class Record(Part):
     provenance: Provenance | None = None
     error: Failure | None = None
     summary: list[str] = Field(default_factory=list, description='lines such as "Target domain_B AUROC: 0.8231"')
+
+    def stable(self) -> dict[str, Any]:
+        """What equal work has in common, however often it was interrupted and wherever it ran."""
+        found = self.model_dump(mode="json", exclude=_PASSING)
+        found["deviations"] = [line for line in self.deviations if not line.startswith("resumed from step")]
+        for result in (found["source_results"], *found["target_results"].values()):
+            if result:
+                result.pop("images_per_second")
+        if found["training_info"]:
+            found["training_info"] = {k: v for k, v in found["training_info"].items() if k not in _PASSING_OF_TRAINING}
+        if found["provenance"]:
+            found["provenance"].pop("command")
+        return found
