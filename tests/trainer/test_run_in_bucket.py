@@ -179,7 +179,7 @@ def test_an_attempt_that_loses_to_another_ends_well_with_the_winner_s_numbers(on
             real = run.fit
 
             def other(detector, *arguments):
-                info, save = real(detector, *arguments)
+                info, _ = real(detector, *arguments)
                 detector.gain.data.mul_(2)
                 digest = run_state_hash(detector)
                 return info.model_copy(update={"weights_sha256": digest}), lambda path: save_doubled(detector, path)
