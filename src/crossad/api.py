@@ -40,7 +40,7 @@ def run_experiment(
 
     Args:
         config: The `config` of a condition (docs/keys.md).
-        data: Folder with the domains, "s3://bucket/prefix", or `open_images(...)` with options of its own.
+        data: Folder with the domains, "s3://bucket/prefix", or what `data.places.open_images` opened.
         results: Folder where runs live.
         name: The condition's name; default: model and source.
         run: The run's name; default: a timestamp.

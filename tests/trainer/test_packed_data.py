@@ -157,6 +157,20 @@ def test_plan_and_run_from_a_bucket(images, versitygw, proxy, suite, tmp_path):
     assert len(fetched(proxy)) == 5
 
 
+def test_what_a_damaged_archive_failed_is_retried_once_it_was_packed_again(versitygw, proxy, domains, suite, tmp_path):
+    pack(domains, versitygw.open())
+    damage(versitygw.open(), "domain_A")
+    reach = {"AWS_ENDPOINT_URL": proxy.endpoint, "CROSSAD_CACHE": str(tmp_path / "cache")}
+    place = ("--results-dir", tmp_path / "results", "--gpus", "cpu", "--no-report")
+    ran = command("run", suite, "--ids", "0", "--data", versitygw.uri, "--run", "night", *place, **reach)
+    assert ran.returncode == 1, ran.stderr
+    told = command("explain", "night", "--results-dir", tmp_path / "results", **reach)
+    assert "images of domain_A/test: s3://" in told.stdout + told.stderr
+    assert {one.state for one in pack(domains, versitygw.open()).archives} == {"uploaded", "already there"}
+    retried = command("retry", "night", "--failed", *place, **reach)
+    assert retried.returncode == 0, retried.stderr
+
+
 def test_stopped_while_it_fetches_a_trainer_ends_with_75_and_the_same_command_goes_on(
     versitygw, proxy, domains, suite, tmp_path
 ):

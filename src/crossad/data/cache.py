@@ -16,7 +16,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -237,6 +237,15 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
+def _bytes_in(folder: Path) -> int:
+    """Bytes of the files in a folder where somebody else writes and renames."""
+    total = 0
+    for entry in _entries(folder):
+        with suppress(FileNotFoundError):
+            total += entry.stat().st_size if entry.is_file() else 0
+    return total
+
+
 @contextmanager
 def _watched(folder: Path, total: int, advance: Callable[[int, int], None]) -> Iterator[None]:
     """Tell how many MiB of `total` came into a folder while somebody else writes there."""
@@ -245,7 +254,7 @@ def _watched(folder: Path, total: int, advance: Callable[[int, int], None]) -> I
     def look() -> None:
         nonlocal told
         while not done.wait(LOOK_SECONDS):
-            now = min(total, sum(entry.stat().st_size for entry in _entries(folder) if entry.is_file()) // MIB)
+            now = min(total, _bytes_in(folder) // MIB)
             if now > told:
                 advance(now - told, total)
                 told = now
