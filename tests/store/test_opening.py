@@ -50,9 +50,19 @@ def test_a_prefix_does_not_climb() -> None:
         open_store("s3://bucket/a/../b", HERE)
 
 
-def test_credentials_in_an_address_are_refused_and_not_repeated() -> None:
-    with pytest.raises(UsageError, match="credentials") as caught:
-        open_store("s3://AKIAABC:hunter2@bucket/x", HERE)
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://AKIAABC:hunter2@bucket/x",
+        "s3://AKIAABC:hun/hunter2@bucket/x",
+        "s3://AKIAABC:hunter2/bucket",
+        "s3://AKIAABC@bucket",
+        "http://AKIAABC:hun/hunter2@bucket/x",
+    ],
+)
+def test_credentials_in_an_address_are_refused_and_not_repeated(uri: str) -> None:
+    with pytest.raises(UsageError, match="not a store") as caught:
+        open_store(uri, HERE)
     assert "hunter2" not in str(caught.value)
     assert "AKIA" not in str(caught.value)
 

@@ -42,9 +42,12 @@ def test_there_is_no_place_for_a_secret(name: str) -> None:
     assert "AKIA" not in str(caught.value)
 
 
-def test_credentials_in_an_endpoint_are_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize(
+    "endpoint", ["https://user:hunter2@s3.example.org", "https://user:hun/hunter2@s3.example.org", "user:hunter2@s3"]
+)
+def test_credentials_in_an_endpoint_are_refused_and_not_repeated(endpoint: str) -> None:
     with pytest.raises(UsageError, match="credentials in the URL are refused") as caught:
-        S3Options(endpoint="https://user:hunter2@s3.example.org")
+        S3Options(endpoint=endpoint)
     assert "hunter2" not in str(caught.value)
 
 

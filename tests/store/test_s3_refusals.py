@@ -154,20 +154,6 @@ def test_off_aws_there_are_no_checksum_headers_but_an_md5(store: S3Store, proxy:
         assert not [name for name in headers if name.startswith(("x-amz-checksum", "x-amz-sdk-checksum"))]
 
 
-def test_encryption_headers_go_with_every_write(place: Place, servers: Servers, large: Path) -> None:
-    with faultproxy.serving(servers.moto) as proxy:
-        place.kind = "moto"
-        store = place.behind(proxy, sse="aws:kms", sse_kms_key_id="alias/crossad")
-        store.put("k", b"x")
-        store.create_once("o", b"x")
-        store.put("large", large)
-        asked = [*proxy.headers_of("PUT", "/k"), *proxy.headers_of("PUT", "/o"), *proxy.headers_of("POST", "uploads")]
-        assert len(asked) == 3
-        for headers in asked:
-            assert headers["x-amz-server-side-encryption"] == "aws:kms"
-            assert headers["x-amz-server-side-encryption-aws-kms-key-id"] == "alias/crossad"
-
-
 def test_a_server_without_ranges_sends_all_and_only_the_rest_is_kept(
     place: Place, servers: Servers, tmp_path: Path, large: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -121,7 +122,8 @@ class Connection:
         )
         return session.client(
             "s3",
-            region_name=options.region or session.region_name or "us-east-1",
+            # what all other AWS tools read; the client library knows AWS_DEFAULT_REGION only
+            region_name=options.region or os.environ.get("AWS_REGION") or session.region_name or "us-east-1",
             endpoint_url=endpoint,
             verify=options.ca_bundle,
             config=config,

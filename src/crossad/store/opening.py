@@ -44,9 +44,10 @@ def open_bucket(uri: str, options: S3Options, patience: Patience | None = None) 
     from crossad.store.s3 import S3Store  # noqa: PLC0415 - boto3's room opens only for a bucket
 
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    if "@" in bucket:
+    if "@" in bucket or ":" in bucket:  # a secret may hold a slash, and would end the bucket's name
         raise UsageError(
-            f"not a store: {_shown(uri)}: credentials in an address are refused", hint="use a profile, or files"
+            "not a store: s3://...: credentials in an address are refused",
+            hint="use a profile, or files; docs/store.md",
         )
     if not bucket or "?" in uri or "#" in uri:
         raise UsageError(f"not a store: {_shown(uri)}", hint="allowed: s3://bucket/prefix; options are options")

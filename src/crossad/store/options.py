@@ -90,7 +90,7 @@ def _check_choice(name: str, value: object) -> None:
 def check_endpoint(endpoint: str) -> None:
     """An endpoint is a URL with a scheme, a host, and no credentials; "http" is said, never assumed."""
     parts = urlsplit(endpoint)
-    if "@" in parts.netloc:
+    if "@" in endpoint:  # anywhere: a secret may hold a slash, and would end the host
         raise UsageError(
             "store option endpoint: credentials in the URL are refused", hint="use a profile, or files; docs/store.md"
         )
