@@ -6,21 +6,21 @@ that wait only the newest is kept.
 
 from __future__ import annotations
 
-import json
 import queue
 import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from crossad.errors import CrossadError
+from crossad.results.beacons import Beacon, beacon_key
 from crossad.results.checkpoints import Checkpoint, newest_checkpoint, pointer_key
 from crossad.results.home import Home, Kept
 from crossad.results.logship import LogShipper
 from crossad.results.manifest import Archive, Artifact, Log, Manifest, finished_files, write_manifest
 from crossad.results.outbox import Finished, Job, Published, Sender
+from crossad.results.progress import read_progress
 
 SHIP_SECONDS = 30.0
 Say = Callable[[str], None]
@@ -43,7 +43,6 @@ class BucketOutbox:
         self._sent: Checkpoint | None = None
         self._sending = threading.Lock()
         self._parents: tuple[str, ...] = ()
-        self._beacon = b""
         self._carrier = threading.Thread(target=self._carry, name="crossad-carrier", daemon=True)
         self._pump = threading.Thread(target=self._pump_on, name="crossad-logs", daemon=True)
 
@@ -181,15 +180,12 @@ class BucketOutbox:
                 self._send(*waiting)
 
     def _shine(self) -> None:
-        """Say where the trainer stands, for `status` on other machines; only when that has changed."""
-        try:
-            progress: dict[str, Any] = json.loads(self._sender.paths.progress.read_bytes())
-        except FileNotFoundError:
-            return
-        body = json.dumps({"attempt": self._sender.attempt, "progress": progress}).encode()
-        if body != self._beacon:
-            self._beacon = body
-            self._home.state.put(beacon_key(self._sender), body)
+        """Say where the trainer stands, at every interval: silence means that it is gone."""
+        sender, progress = self._sender, read_progress(self._sender.paths.progress)
+        if progress is not None:
+            beacon = Beacon(attempt=sender.attempt, every=self._every, progress=progress)
+            key = beacon_key(sender.run, sender.condition_id, sender.attempt)
+            self._home.state.put(key, beacon.model_dump_json().encode())
 
     def _send(self, work: str, key: str, link: Path, step: int) -> None:
         """Upload a checkpoint, point at it, drop the one before."""
@@ -216,11 +212,6 @@ class BucketOutbox:
             if sent is not None:
                 self._home.state.delete(pointer_key(work, self._sender.attempt))
                 self._home.state.delete(sent.checkpoint.ref)
-
-
-def beacon_key(sender: Sender) -> str:
-    """Where an attempt says how it stands."""
-    return f"runs/{sender.run}/live/{sender.condition_id}/{sender.attempt}.json"
 
 
 def _inside(path: Path, root: Path) -> str:
