@@ -24,15 +24,15 @@ crossad explain night1 domainA_draem
 @json_option
 def command(words: tuple[str, ...], place: Place, as_json: bool) -> None:
     """Look and say why."""
+    from crossad.launch.afar import observe
     from crossad.launch.control import choose, split_words
     from crossad.launch.prepare import current_locks
-    from crossad.launch.standing import Observer
 
     with bad_input():
         home = place.home()
         plan, names = split_words(home, words)
         wanted = {entry.experiment_id for entry in choose(plan, names)}
-        found = [row for row in Observer(home, plan, current_locks(plan)).all() if row.experiment_id in wanted]
+        found = [row for row in observe(home, plan, current_locks(plan)).all() if row.experiment_id in wanted]
     rows = found if names else [row for row in found if row.state != "done"]
     if as_json:
         keys = ("experiment_id", "name", "state", "reason", "next_step")

@@ -25,9 +25,9 @@ crossad logs night1 domainA_draem --detail with its progress bar and library mes
 def command(words: tuple[str, ...], follow: bool, detail: bool, place: Place) -> None:
     """Find the file, print it, follow it."""
     from crossad.errors import MissingInputError, UsageError
+    from crossad.launch.afar import observe
     from crossad.launch.control import choose, split_words
-    from crossad.launch.follow import lines, log_file
-    from crossad.launch.standing import Observer
+    from crossad.launch.follow import far_lines, lines, log_file
 
     with bad_input():
         home = place.home()
@@ -35,9 +35,15 @@ def command(words: tuple[str, ...], follow: bool, detail: bool, place: Place) ->
         if len(names) > 1:
             raise UsageError(f"got {len(names)} conditions, allowed: one, or none for the run's own log")
         entry = choose(plan, names)[0] if names else None
-        observer = Observer(home, plan)
+        observer = observe(home, plan)
         path = log_file(observer, entry, detail=detail)
-        if path is None and not follow:
+        if path is None and home.remote and entry is not None:
+            found = far_lines(observer, entry, detail=detail, follow=follow)
+        elif path is None and home.remote:
+            raise UsageError("the run's own log lies where its queue works", hint=f"crossad logs {plan.run} CONDITION")
+        elif path is None and not follow:
             raise MissingInputError("no log yet: it was never started", hint=f"crossad explain {plan.run}")
-    for line in lines(observer, entry, detail=detail, follow=follow):
+        else:
+            found = lines(observer, entry, detail=detail, follow=follow)
+    for line in found:
         click.echo(line)

@@ -38,15 +38,16 @@ stale      done, but with other data
 @json_option
 def command(words: tuple[str, ...], place: Place, as_json: bool) -> None:
     """Look and tell."""
+    from crossad.launch.afar import observe
     from crossad.launch.control import choose, split_words
     from crossad.launch.prepare import current_locks
-    from crossad.launch.standing import Observer, counts
+    from crossad.launch.standing import counts
 
     with bad_input():
         home = place.home()
         plan, names = split_words(home, words)
         wanted = {entry.experiment_id for entry in choose(plan, names)}
-        observer = Observer(home, plan, current_locks(plan))
+        observer = observe(home, plan, current_locks(plan))
         rows = [row for row in observer.all() if row.experiment_id in wanted]
     holder = observer.state.holder()
     if as_json:

@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from crossad.launch.afar import attempts_of
 from crossad.launch.journal import Tail
 from crossad.launch.standing import Observer
+from crossad.results.logship import DETAILS, FACTS, log_folder
 from crossad.results.plan import PlanEntry
 
 POLL_SECONDS = 0.3
@@ -34,6 +36,26 @@ def lines(observer: Observer, entry: PlanEntry | None, *, detail: bool, follow: 
         if not working:
             return
         time.sleep(POLL_SECONDS)
+
+
+def far_lines(observer: Observer, entry: PlanEntry, *, detail: bool, follow: bool) -> Iterator[str]:
+    """The same of a condition that other machines work on: its attempts' logs one after the other, piece by piece."""
+    state, name = observer.home.state, DETAILS if detail else FACTS
+    shown: set[str] = set()
+    rest = b""
+    while True:
+        working = follow and _working(observer, entry)
+        for attempt in attempts_of(state, observer.plan.run, entry.condition_id):
+            for piece in state.list(log_folder(attempt, name)):
+                if piece.key not in shown:
+                    shown.add(piece.key)
+                    *whole, rest = (rest + state.get(piece.key)).split(b"\n")
+                    yield from (line.decode("utf-8", "replace") for line in whole)
+        if not working:
+            if rest:
+                yield rest.decode("utf-8", "replace")
+            return
+        time.sleep(observer.home.look_seconds)
 
 
 def _working(observer: Observer, entry: PlanEntry | None) -> bool:

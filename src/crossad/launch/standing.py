@@ -59,7 +59,7 @@ class Observer:
             plan: the run's newest plan.
             locks: per condition id the hash of its data now; work done with other data is stale.
         """
-        self.plan = plan
+        self.home, self.plan = home, plan
         self.locks = locks or {}
         self.paths = RunPaths(home.results, plan.run)
         self.state = RunState(home, plan.run)
@@ -71,6 +71,11 @@ class Observer:
         seen = {entry.condition_id: self._trainer(entry) for entry in self.plan.conditions}
         busy = [entry for entry in self.plan.conditions if _alive(seen[entry.condition_id])]
         return [self._one(entry, seen[entry.condition_id], busy if held else None) for entry in self.plan.conditions]
+
+    @staticmethod
+    def works(trainer: Trainer | None) -> bool:
+        """True while a trainer of this machine lives."""
+        return _alive(trainer)
 
     def _trainer(self, entry: PlanEntry) -> Trainer | None:
         """The newest trainer: the queue's, or one that somebody started by hand."""

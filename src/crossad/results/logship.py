@@ -12,6 +12,7 @@ from crossad.results.layout import ConditionPaths
 from crossad.store.base import Store
 
 CHUNK = 4 * 2**20  # bytes at most
+FACTS, DETAILS = "facts", "details"
 
 
 class LogShipper:
@@ -20,7 +21,7 @@ class LogShipper:
     def __init__(self, state: Store, attempt: str, paths: ConditionPaths) -> None:
         """Note where the logs end now: what is there already belongs to earlier attempts."""
         self._state, self._attempt = state, attempt
-        self.files: Mapping[str, Path] = {"facts": paths.log, "details": paths.detail_log}
+        self.files: Mapping[str, Path] = {FACTS: paths.log, DETAILS: paths.detail_log}
         self._offsets = {name: _size(path) for name, path in self.files.items()}
         self._own: dict[str, list[Kept]] = {name: [] for name in self.files}
         self._earlier: dict[str, tuple[Kept, ...]] = {}
@@ -42,10 +43,15 @@ class LogShipper:
             for name, path in self.files.items():
                 while body := _read(path, self._offsets[name]):
                     own = self._own[name]
-                    key = f"attempts/{self._attempt}/logs/{name}-{len(own) + 1:06d}.log"
+                    key = f"{log_folder(self._attempt, name)}{len(own) + 1:06d}.log"
                     self._state.put(key, body, content_type="text/plain; charset=utf-8")
                     own.append(Kept(ref=key, bytes=len(body), sha256=hashlib.sha256(body).hexdigest()))
                     self._offsets[name] += len(body)
+
+
+def log_folder(attempt: str, name: str) -> str:
+    """How the keys of a log's pieces begin; they are in the order of the pieces."""
+    return f"attempts/{attempt}/logs/{name}-"
 
 
 def _size(path: Path) -> int:
