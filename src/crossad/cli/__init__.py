@@ -19,6 +19,7 @@ VERBS = {
     "plan": "Show what would happen: new, done, stale, failed, shared trainings, cost.",
     "schema": "Print the JSON Schema or the table of keys.",
     "migrate": "Convert single-domain conditions to multi-domain ones.",
+    "render": "Write the Kubernetes objects of a suite as files, for kubectl apply.",
     "status": "Show where every condition of a run stands.",
     "explain": "Say in one sentence why a condition is pending or failed, and the next step.",
     "logs": "Print or follow the log of a condition.",
@@ -26,6 +27,7 @@ VERBS = {
     "cancel": "Stop a run or one of its conditions.",
     "report": "Compare all conditions: one HTML page, CSV, JSON, Markdown.",
     "compare": "Compare two conditions on the same images.",
+    "fetch": "Bring a run from the store, verified: the same tree as a local run leaves.",
     "synth": "Write synthetic HDMAP domains (physics-based, labelled synthetic).",
     "data": "Check data before the first GPU; import raw .mat arrays; pack images into a bucket.",
     "assets": "List, fetch and verify pretrained weights, pinned by hash.",
@@ -38,6 +40,7 @@ EXTRAS = {
     **dict.fromkeys(("cv2", "scipy"), "data"),
     **dict.fromkeys(("torch", "timm", "lightning", "anomalib", "pyarrow", "safetensors", "tensorboard"), "train"),
     "jinja2": "report",
+    "yaml": "cluster",
     **dict.fromkeys(("boto3", "botocore"), "s3"),
 }
 

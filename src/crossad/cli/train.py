@@ -24,9 +24,9 @@ from crossad.cli.place import Place, parse_options, place_options
     "config_file",
     required=True,
     type=click.Path(path_type=Path),
-    help="Suite file or a run's plan.json.",
+    help="Suite file, a run's plan.json, or env:VARIABLE with a packed plan.",
 )
-@click.option("--experiment-id", required=True, help="Number or name of the condition.")
+@click.option("--experiment-id", required=True, help="Number or name of the condition; all: those of a plan.")
 @click.option("--gpu-id", default="0", show_default=True, help="CUDA device, or cpu.")
 @data_options("data, or a plan's own")
 @place_options
@@ -100,20 +100,21 @@ def command(
         from crossad.errors import InterruptedRun
         from crossad.results.layout import run_name as timestamp
         from crossad.store.patience import Patience
-        from crossad.trainer.task import load_task, planned_data
+        from crossad.trainer.task import experiment_ids, load_task, planned_data
 
         run = run_name or timestamp(datetime.now(UTC))
         patience = Patience(parse_options(place.options).patience_seconds).until(interrupt.event)
         where: dict[str, Any] = {"results": place.results, "home": place.home(patience, brief=False), "run": run}
         waiting = Patience(data.settings().patience_seconds).until(interrupt.event)
         images = data.open(planned_data(config_file), waiting)
-        task = load_task(config_file, experiment_id, data=images, interrupt=interrupt, **where, **options)
+        tasks = [
+            load_task(config_file, one, data=images, interrupt=interrupt, **where, **options)
+            for one in experiment_ids(config_file, experiment_id)
+        ]
 
-        from crossad.trainer.finish import exit_code  # loads torch: faults of the input are told before
-        from crossad.trainer.run import run_condition
+        from crossad.trainer.several import run_conditions  # loads torch: faults of the input are told before
 
-        record = run_condition(task)
-    click.echo(f"record: {place.results / record.run} ({record.status})", err=True)
-    click.echo(f"next: crossad report {record.run} {place.words}", err=True)
-    if missing := exit_code(record):
+        missing = run_conditions(tasks, tell=lambda text: click.echo(text, err=True))
+    click.echo(f"next: crossad report {run} {place.words}", err=True)
+    if missing:
         raise SystemExit(InterruptedRun.exit_code if interrupt.requested else missing)

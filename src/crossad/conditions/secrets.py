@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import lru_cache
 
 from crossad.conditions.faults import Path
@@ -22,14 +22,19 @@ _SHORTEST = 16
 _OURS = frozenset(name for model in MODELS.values() for name in model.model_fields)
 
 
-def secrets(value: object) -> Iterator[tuple[Path, str]]:
-    """(path, why) of everything in a JSON value that looks like a literal secret."""
+def secrets(value: object, references: Container[str] = ()) -> Iterator[tuple[Path, str]]:
+    """(path, why) of everything in a JSON value that looks like a literal secret.
+
+    Args:
+        value: what is looked through.
+        references: keys that name a secret kept elsewhere; only the look of their texts counts.
+    """
     waiting: list[tuple[Path, object]] = [((), value)]
     while waiting:
         path, part = waiting.pop()
         if isinstance(part, dict):
             for name, inner in part.items():
-                if _secret_name(name) and isinstance(inner, str | int | float | list):
+                if _secret_name(name) and name not in references and isinstance(inner, str | int | float | list):
                     yield (*path, name), "this key holds a secret"
                 elif isinstance(inner, dict | list | str):
                     waiting.append(((*path, name), inner))

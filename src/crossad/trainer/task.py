@@ -13,6 +13,7 @@ from crossad.conditions.select import select
 from crossad.conditions.suite import load_suite, parse_config, parse_overrides
 from crossad.data.places import Images, as_images
 from crossad.errors import ConditionError, DataError, UsageError
+from crossad.results.payload import FROM_ENVIRONMENT, plan_from_environment
 from crossad.results.plan import Plan
 from crossad.trainer.context import Task
 
@@ -69,8 +70,16 @@ def planned_data(file: Path) -> str:
     return DEFAULT_DATA if plan is None else plan.data
 
 
+def experiment_ids(file: Path, spec: str) -> tuple[str, ...]:
+    """The conditions to run one after another: "all" means those of a run's plan, everything else one."""
+    plan = _plan(file) if spec == "all" else None
+    return (spec,) if plan is None else tuple(str(entry.experiment_id) for entry in plan.conditions)
+
+
 def _plan(file: Path) -> Plan | None:
-    """The plan in `file`, or None where it is something else (a suite)."""
+    """The plan in `file` or env:VARIABLE, or None where it is something else (a suite)."""
+    if str(file).startswith(FROM_ENVIRONMENT):
+        return plan_from_environment(str(file).removeprefix(FROM_ENVIRONMENT))
     try:
         found = json.loads(file.read_bytes())
     except (OSError, ValueError):
