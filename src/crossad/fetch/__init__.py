@@ -1,0 +1,1 @@
+"""Bringing a run from where it lives into a folder: verified, in parallel, continued where it stopped."""
