@@ -35,12 +35,16 @@ demo: setup  ## Synthesise four domains, run conditions/smoke.json, write the re
 	@$(BIN)/crossad run conditions/smoke.json --data $(DEMO)/data --results-dir $(DEMO)/results --gpus cpu --jobs 2
 
 .PHONY: test
-test: setup lint browser servers  ## Check and test everything, warnings as errors
+test: setup lint browser servers cluster  ## Check and test everything, warnings as errors
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
 
 .PHONY: servers
 servers: setup  ## Build the S3 server that the tests of the store talk to (once, kept in the cache)
 	@CACHE=$(CACHE) $(BIN)/python tests/servers/serverbuild.py versitygw >/dev/null
+
+.PHONY: cluster
+cluster: setup  ## Build the Kubernetes control plane that tests run against (once, minutes, kept in the cache)
+	@CACHE=$(CACHE) $(BIN)/python tests/cluster/clusterbuild.py >/dev/null
 
 # the report page is tested in Debian's Chromium: root installs it, others use theirs or are told what is left out
 .PHONY: browser

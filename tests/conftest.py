@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-pytest_plugins = ["storefixtures"]  # in tests/servers: stores on real servers, for every room
+pytest_plugins = ["storefixtures", "clusterfixtures"]  # stores on real servers, a real control plane: for every room
 BROWSER_TESTS = "test_page_in_browser.py"
 NO_BROWSER = shutil.which("chromium") is None and os.environ.get("CI") != "true"
 

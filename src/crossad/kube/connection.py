@@ -1,0 +1,150 @@
+"""The connection to an API server: JSON bytes out and in, every error one of `faults`.
+
+The client library does what it is good at (kubeconfig, certificates, tokens, connections); its typed models are not
+used: they refuse fields that they do not know, cost ten times the time, and a Job here is a plain dict anyway.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from crossad.errors import CrossadError
+from crossad.kube.answers import fault, read
+from crossad.kube.credentials import configure
+from crossad.kube.faults import ClusterBroken, ClusterDenied, ClusterUnreachable
+from crossad.kube.target import Place, Target
+from crossad.version import __version__
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+TIMEOUTS = (5.0, 60.0)  # seconds to connect, and between two bytes of an answer
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A successful answer."""
+
+    body: bytes
+    warnings: tuple[str, ...] = ()  # what the server says about an object that it took
+
+
+class Connection:
+    """One client for all threads of a process, made anew when the server refuses its token."""
+
+    def __init__(self, target: Target, environ: Mapping[str, str] | None = None) -> None:
+        """Read the kubeconfig or the service account; nothing is sent yet."""
+        self._target, self._environ = target, os.environ if environ is None else environ
+        self._lock = threading.Lock()
+        self._worked = False
+        self._api, self.place = self._connect()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]] = (),
+        body: dict[str, Any] | None = None,
+        what: str = "",
+    ) -> Reply:
+        """One request, sent once; only a refused token is read again and tried again.
+
+        Args:
+            method: GET, POST or DELETE.
+            path: as `Resource.path` gives it.
+            query: parameters of the URL.
+            body: JSON to send.
+            what: the request in a user's words, such as "create Job x".
+        """
+        api, url = self._api, f"{path}?{urlencode(query)}" if query else path
+        try:
+            return self._once(api, method, url, body, what)
+        except ClusterDenied as error:
+            if error.right is not None or not self._renewed(api):
+                raise
+        try:
+            return self._once(self._api, method, url, body, what)
+        except ClusterDenied as error:
+            if error.right is None and self._worked:  # its new token may not have arrived yet
+                raise ClusterUnreachable(error.message, hint=error.hint, sent=False) from error
+            raise
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.close()
+
+    def _once(self, api: ApiClient, method: str, url: str, body: dict[str, Any] | None, what: str) -> Reply:
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - an extra
+        from urllib3 import exceptions as http  # noqa: PLC0415 - an extra
+
+        host, headers = api.configuration.host, {"Accept": "application/json", "User-Agent": f"crossad/{__version__}"}
+        if token := api.configuration.get_api_key_with_prefix("BearerToken"):
+            headers["Authorization"] = token
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        what = what or f"{method} {url}"
+        try:
+            answer = api.call_api(method, host + url, headers, body, _request_timeout=TIMEOUTS)
+            data = answer.read()
+        except ApiException as error:  # the library's name for a failed handshake
+            raise self._untrusted(str(error.reason), what) from error
+        except (http.NewConnectionError, http.ConnectTimeoutError, http.ProxyError) as error:
+            raise self._silent(error, what, sent=False) from error
+        except (http.HTTPError, OSError) as error:
+            raise self._silent(error, what, sent=True) from error
+        if 200 <= answer.status < 300:
+            self._worked = True
+            return Reply(data, tuple(_warnings(answer.headers.getlist("Warning"))))
+        raise fault(read(what, str(self.place), answer.status, answer.headers, data))
+
+    def _renewed(self, old: ApiClient) -> bool:
+        """Read the credentials again; threads that met the same refusal share the new client."""
+        with self._lock:
+            if self._api is old:
+                self._api, _ = self._connect()
+            return self._api is not old
+
+    def _connect(self) -> tuple[ApiClient, Place]:
+        configuration, place = configure(self._target, self._environ)
+        from kubernetes.client import ApiClient  # noqa: PLC0415 - an extra
+
+        return ApiClient(configuration), place
+
+    def _untrusted(self, reason: str, what: str) -> CrossadError:
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            return ClusterBroken(
+                f"{what} at {self.place}: the server's certificate is not trusted: {_reason(reason)}",
+                hint="certificate-authority of this cluster in the kubeconfig must be the server's own",
+            )
+        return ClusterUnreachable(
+            f"{what} at {self.place}: no TLS with this server: {_reason(reason)}",
+            hint="is something else listening there, or a proxy in between?",
+        )
+
+    def _silent(self, error: Exception, what: str, *, sent: bool) -> ClusterUnreachable:
+        return ClusterUnreachable(
+            f"{what} at {self.place}: no whole answer ({_words(type(error).__name__)})",
+            hint="is the API server running, and reachable from here? Run again: nothing was lost",
+            sent=sent,
+        )
+
+
+def _warnings(headers: Sequence[str]) -> list[str]:
+    """`299 - "text"` as text."""
+    found = (re.match(r'\d+ \S+ "(.*)"', header) for header in headers)
+    return [match[1].replace('\\"', '"') for match in found if match]
+
+
+def _reason(text: str) -> str:
+    return " ".join(text.split())[-200:]
+
+
+def _words(name: str) -> str:
+    """`ReadTimeoutError` as words: read timeout error."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name).lower()
