@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from crossad.results.ledger import Ledger
 from crossad.results.plan import Plan, PlanEntry, load_plan
 from crossad.results.record import DomainResult, Failure, Record
 
+Known = Mapping[str, tuple[State, str]]  # condition id -> state and where it stands
 _STATES: dict[str, State] = {"success": "done", "partial": "partial", "failed": "failed"}
 
 
@@ -96,8 +97,16 @@ class Collection:
         return not self.unreadable and all(entry.state == "done" for entry in self.entries)
 
 
-def collect(results: Path, runs: Sequence[str] | None = None, ledger: Ledger | None = None) -> Collection:
+def collect(
+    results: Path, runs: Sequence[str] | None = None, ledger: Ledger | None = None, known: Known | None = None
+) -> Collection:
     """Read the plans and newest records of some runs, or of all runs of a results folder.
+
+    Args:
+        results: the results folder.
+        runs: names of runs; all where none is given.
+        ledger: where failures are on record, if that is not the folder.
+        known: of conditions without a record: where they stand, as somebody saw who can see other machines.
 
     Raises:
         MissingInputError: no such folder or run, or nothing in it.
@@ -125,7 +134,7 @@ def collect(results: Path, runs: Sequence[str] | None = None, ledger: Ledger | N
             unreadable.append(Unreadable(paths.plan, error.message))
         if plan:
             plans.append(plan)
-        found, bad = _of_run(paths, plan, ledger)
+        found, bad = _of_run(paths, plan, ledger, known or {})
         entries += found
         unreadable += bad
     kept = _newest(entries)
@@ -167,7 +176,7 @@ def _created(paths: RunPaths) -> float:
         return paths.plan.stat().st_mtime if paths.plan.exists() else 0.0
 
 
-def _of_run(paths: RunPaths, plan: Plan | None, ledger: Ledger) -> tuple[list[Entry], list[Unreadable]]:
+def _of_run(paths: RunPaths, plan: Plan | None, ledger: Ledger, known: Known) -> tuple[list[Entry], list[Unreadable]]:
     """The planned conditions, then the folders that no plan names (`crossad train` by hand)."""
     entries: list[Entry] = []
     unreadable: list[Unreadable] = []
@@ -176,11 +185,11 @@ def _of_run(paths: RunPaths, plan: Plan | None, ledger: Ledger) -> tuple[list[En
         condition = paths.condition(planned.name)
         record, bad = _record(condition, planned.condition_id)
         unreadable += bad
-        entry = _planned(paths.run, planned, condition, record, ledger)
+        entry = _planned(paths.run, planned, condition, record, _why(planned, condition, record, ledger, known))
         entries.append(replace(entry, detail=f"its record is {bad[0].reason}") if not record and bad else entry)
-    known = {paths.condition(planned.name).root.name for planned in owed}
+    owned = {paths.condition(planned.name).root.name for planned in owed}
     for root in sorted(paths.root.glob(f"*_{paths.run}")):
-        if root.name not in known and (root / "tensorboard_logs").is_dir():
+        if root.name not in owned and (root / "tensorboard_logs").is_dir():
             record, bad = _record(ConditionPaths(root, root.name), None)
             unreadable += bad
             if record is not None:
@@ -240,13 +249,26 @@ def _by_hand(run: str, root: Path, record: Record) -> Entry:
     )
 
 
-def _planned(run: str, planned: PlanEntry, condition: ConditionPaths, record: Record | None, ledger: Ledger) -> Entry:
-    failure: Failure | None = None
-    detail = ""
+def _why(
+    planned: PlanEntry, condition: ConditionPaths, record: Record | None, ledger: Ledger, known: Known
+) -> tuple[State, Failure | None, str]:
+    """(state, failure, where it stands) of a planned condition."""
     if record is not None:
-        state, failure = _STATES[record.status], record.error
-    else:
-        state, failure, detail = hole(planned, condition, ledger)
+        return _STATES[record.status], record.error, ""
+    state, failure, detail = hole(planned, condition, ledger)
+    if planned.condition_id in known:
+        state, detail = known[planned.condition_id]
+    return state, failure, detail
+
+
+def _planned(
+    run: str,
+    planned: PlanEntry,
+    condition: ConditionPaths,
+    record: Record | None,
+    why: tuple[State, Failure | None, str],
+) -> Entry:
+    state, failure, detail = why
     return Entry(
         run=run,
         name=planned.name,

@@ -36,7 +36,15 @@ def command(first: str, second: str, place: Place, as_json: bool) -> None:
     from crossad.analysis.compare import compare, find
 
     with bad_input():
-        collection = collect(place.results, ledger=place.home().ledger)
+        home = place.home()
+        if home.remote:
+            from crossad.cli.progress import progress
+            from crossad.fetch.gather import gather
+
+            with progress() as advance:
+                collection = gather(home, (), advance)
+        else:
+            collection = collect(place.results)
         comparison = compare(find(collection, first), find(collection, second))
     if as_json:
         click.echo(json.dumps(comparison.facts(), indent=2, ensure_ascii=False, allow_nan=False))

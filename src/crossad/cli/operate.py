@@ -110,6 +110,13 @@ def _report(place: Place, run: str) -> None:
     try:
         from crossad.analysis.report import write_report
 
-        click.echo(f"report: {write_report(place.results, [run])}")
+        home = place.home()
+        if home.remote:
+            from crossad.cli.report import from_store
+
+            page = from_store(home, (run,), False, None)[1]
+        else:
+            page = write_report(place.results, [run])
+        click.echo(f"report: {page}")
     except (CrossadError, ImportError) as error:
         click.echo(f"no report: {error}; later: crossad report {run} {place.words}", err=True)

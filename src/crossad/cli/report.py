@@ -15,8 +15,10 @@ from crossad.cli.place import Place, place_options
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
+    from crossad.analysis.collect import Collection
     from crossad.analysis.judge import Group
     from crossad.analysis.table import Table
+    from crossad.results.home import Home
 
 _HELP = """Compare all conditions: one HTML page, CSV, JSON, Markdown.
 
@@ -49,9 +51,13 @@ def command(runs: tuple[str, ...], place: Place, all_models: bool, out: Path | N
     from crossad.analysis.report import write_collection
 
     with bad_input():
-        chosen = None if all_models and not runs else runs or (newest_run(place.results),)
-        collection = collect(place.results, chosen, place.home().ledger)
-        page = write_collection(collection, out)
+        home = place.home()
+        if home.remote:
+            collection, page = from_store(home, runs, all_models, out)
+        else:
+            chosen = None if all_models and not runs else runs or (newest_run(place.results),)
+            collection = collect(place.results, chosen)
+            page = write_collection(collection, out)
     groups = group(collection.entries)
     if as_json:
         click.echo(facts_of(collection, groups), nl=False)
@@ -63,6 +69,24 @@ def command(runs: tuple[str, ...], place: Place, all_models: bool, out: Path | N
         return
     click.echo(f"partial: not everything is done, see {page}; next: crossad status {collection.runs[-1]}", err=True)
     raise SystemExit(3)
+
+
+def from_store(home: Home, runs: tuple[str, ...], all_models: bool, out: Path | None) -> tuple[Collection, Path]:
+    """The same from a bucket: what a report shows is brought, and a report of one run is kept there, too."""
+    from crossad.analysis.report import write_collection
+    from crossad.cli.progress import progress
+    from crossad.fetch.gather import gather, newest_run, publish
+    from crossad.results.layout import RunPaths
+
+    chosen = runs if runs or all_models else (newest_run(home),)
+    with progress() as advance:
+        collection = gather(home, chosen, advance)
+    one = len(collection.runs) == 1
+    folder = RunPaths(home.results, collection.runs[0]).report if one else home.results / "report"
+    page = write_collection(collection, out or folder)
+    if one:
+        click.echo(f"kept: {publish(home, collection, page)}", err=True)
+    return collection, page
 
 
 def _print(groups: Sequence[Group], said: Sequence[str]) -> None:

@@ -1,0 +1,95 @@
+"""What a report of runs in a bucket is made of: their records on this machine, and where the rest stands."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from crossad.analysis.collect import Collection, Known, collect
+from crossad.analysis.holes import State
+from crossad.errors import MissingInputError
+from crossad.fetch.found import find_plan
+from crossad.fetch.session import Advance, fetch
+from crossad.fetch.wanted import Kind
+from crossad.launch.afar import FarObserver
+from crossad.launch.standing import StandingState
+from crossad.results.home import Home
+from crossad.results.layout import STATE
+from crossad.results.plan import load_plans
+
+MIRROR = "mirror"  # below results/.crossad/: a results folder of its own, so that no live tree is touched
+PICTURED = 200  # conditions up to which a report has pictures and per-image scores
+_FULL: tuple[Kind, ...] = ("records", "predictions", "visualizations")
+_STATES: dict[StandingState, State] = {
+    "running": "running", "waiting": "not started", "pending": "not started", "interrupted": "interrupted",
+    "lost": "lost", "failed": "failed", "partial": "partial", "cancelled": "failed",
+}  # fmt: skip
+
+
+def gather(home: Home, runs: Sequence[str], advance: Advance) -> Collection:
+    """Bring what a report of some runs shows, and look where the rest stands.
+
+    Args:
+        home: a bucket.
+        runs: names; all runs of the store where none is given.
+        advance: told of progress.
+
+    Raises:
+        MissingInputError: there is no such run, or none at all.
+    """
+    mirror = home.results / STATE / MIRROR
+    known: dict[str, tuple[State, str]] = {}
+    names = tuple(runs) or tuple(plan.run for plan in load_plans(home))
+    if not names:
+        raise MissingInputError(f"no run in {home.uri}", hint="start one: crossad run FILE --store s3://bucket/prefix")
+    for run in names:
+        plan = find_plan(home, run)
+        only = _FULL if len(plan.conditions) <= PICTURED else _FULL[:1]
+        fetched = fetch(home, run, mirror, only=only, advance=advance)
+        known |= _known(FarObserver(home, plan), fetched.damaged)
+    return collect(mirror, names, home.ledger, known)
+
+
+def newest_run(home: Home) -> str:
+    """The run of a bucket that was started last.
+
+    Raises:
+        MissingInputError: there is none.
+    """
+    plans = load_plans(home)
+    if not plans:
+        raise MissingInputError(f"no run in {home.uri}", hint="start one: crossad run FILE --store s3://bucket/prefix")
+    return plans[-1].run
+
+
+def publish(home: Home, collection: Collection, page: Path) -> str:
+    """Put a report of one run into its store; equal records give the same place, so two at once do no harm.
+
+    Returns:
+        Where it is.
+    """
+    (run,) = collection.runs
+    seen = [
+        (one.condition_id, one.state, one.record.attempt if one.record else one.detail) for one in collection.entries
+    ]
+    facts = sorted(" ".join(words) for words in seen)
+    name = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+    below = f"runs/{run}/reports/{name}/"
+    files = [path for path in sorted(page.parent.rglob("*")) if path.is_file() and path != page]
+    for path in (*files, page):  # the page last: a report without one is not whole
+        kind = "text/html; charset=utf-8" if path == page else None
+        home.state.put(f"{below}{path.relative_to(page.parent).as_posix()}", path, content_type=kind)
+    return f"{home.uri}/{below}index.html"
+
+
+def _known(observer: FarObserver, damaged: dict[str, list[str]]) -> Known:
+    found: dict[str, tuple[State, str]] = {}
+    by_name = {entry.name: entry.condition_id for entry in observer.plan.conditions}
+    for row in observer.all():
+        if (state := _STATES.get(row.state)) is not None:
+            found[by_name[row.name]] = (state, row.reason)
+    for name, wrong in damaged.items():
+        if name in by_name:
+            found[by_name[name]] = ("lost", f"damaged in the store: {wrong[0]}")
+    return found
