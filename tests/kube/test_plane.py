@@ -12,14 +12,10 @@ from pathlib import Path
 import clusterjobs
 import processes
 import pytest
+from clients import ended
 from plane import GPU, Plane, Refused
 
 from crossad.kube.resources import JOBS, PODS
-
-
-def ended(job: dict | None) -> str:
-    found = [one["type"] for one in (job or {}).get("status", {}).get("conditions", []) if one["status"] == "True"]
-    return next((kind for kind in found if kind in ("Complete", "Failed")), "")
 
 
 @pytest.mark.parametrize(

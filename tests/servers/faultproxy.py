@@ -1,10 +1,11 @@
-"""A proxy before an S3 server that does to chosen requests what networks and servers do."""
+"""A proxy before a server (S3, or the API of a cluster) that does to chosen requests what networks and servers do."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ class Fault:
     status: int = 503  # of "refuse"
     code: str = "SlowDown"
     headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""  # of "refuse"; an S3 server's error where it is empty
 
 
 class Proxy(ThreadingHTTPServer):
@@ -33,9 +35,10 @@ class Proxy(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, upstream: str, ignore: tuple[str, ...]) -> None:
+    def __init__(self, upstream: str, ignore: tuple[str, ...], context: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = urlsplit(upstream).netloc
+        self.context = context  # of an upstream with TLS; this side is plain
         self.ignore = ignore
         self.ignore_in: dict[str, str] = {}  # header -> text: dropped where the path holds the text
         self.forward_body: Callable[[str, bytes], bytes] = lambda method, body: body
@@ -87,7 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault and kind == "refuse":
             told = f"<Error><Code>{fault.code}</Code><Message>said by the proxy</Message></Error>".encode()
-            self._answer(fault.status, {"Content-Type": "application/xml", **fault.headers}, told)
+            kind_of_body = "application/json" if fault.body else "application/xml"
+            self._answer(fault.status, {"Content-Type": kind_of_body, **fault.headers}, fault.body or told)
             return
         status, headers, data = self._forward(self.server.forward_body(self.command, body))
         if kind == "lose":
@@ -103,7 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve  # noqa: N815 - the library's names
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(self.server.upstream, timeout=60)
+        upstream, context = self.server.upstream, self.server.context
+        plain = http.client.HTTPConnection(upstream, timeout=60)
+        connection = http.client.HTTPSConnection(upstream, timeout=60, context=context) if context else plain
         with contextlib.closing(connection):
             dropped = {name for name, text in self.server.ignore_in.items() if text in self.path}
             dropped |= {*self.server.ignore, "expect", "connection"}
@@ -131,9 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving(upstream: str, ignore: tuple[str, ...] = ()) -> Iterator[Proxy]:
+def serving(upstream: str, ignore: tuple[str, ...] = (), context: ssl.SSLContext | None = None) -> Iterator[Proxy]:
     """A running proxy."""
-    proxy = Proxy(upstream, ignore)
+    proxy = Proxy(upstream, ignore, context)
     thread = threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
