@@ -42,18 +42,17 @@ def far_lines(observer: Observer, entry: PlanEntry, *, detail: bool, follow: boo
     """The same of a condition that other machines work on: its attempts' logs one after the other, piece by piece."""
     state, name = observer.home.state, DETAILS if detail else FACTS
     shown: set[str] = set()
-    rest = b""
+    rest: dict[str, bytes] = {}  # attempt -> its unfinished line
     while True:
         working = follow and _working(observer, entry)
         for attempt in attempts_of(state, observer.plan.run, entry.condition_id):
             for piece in state.list(log_folder(attempt, name)):
                 if piece.key not in shown:
                     shown.add(piece.key)
-                    *whole, rest = (rest + state.get(piece.key)).split(b"\n")
+                    *whole, rest[attempt] = (rest.get(attempt, b"") + state.get(piece.key)).split(b"\n")
                     yield from (line.decode("utf-8", "replace") for line in whole)
         if not working:
-            if rest:
-                yield rest.decode("utf-8", "replace")
+            yield from (line.decode("utf-8", "replace") for line in rest.values() if line)
             return
         time.sleep(observer.home.look_seconds)
 

@@ -116,8 +116,17 @@ class Observer:
             attempt=trainer.attempt if trainer else 0,
             phase=describe(seen) if seen and running else "",
             eta_seconds=seen.eta_seconds if seen and running else None,
-            auroc=seen.auroc if seen else {},
+            auroc=seen.auroc if seen else self._recorded(entry, state),
         )
+
+    def _recorded(self, entry: PlanEntry, state: StandingState) -> dict[str, float | None]:
+        """The AUROCs of finished work that was not watched here, such as a fetched run."""
+        record = newest_record(self.paths.condition(entry.name), entry.condition_id) if state == "done" else None
+        if record is None or record.source_results is None:
+            return {}
+        source = str(record.condition["config"]["source_domain"])
+        targets = {name: one.test_image_AUROC for name, one in record.target_results.items()}
+        return {source: record.source_results.test_image_AUROC, **targets}
 
     def _committed(self, entry: PlanEntry, commit: dict[str, Any]) -> tuple[StandingState, str, str]:
         lock = self.locks.get(entry.condition_id)
