@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 
 import faultproxy
@@ -135,3 +136,17 @@ def test_a_server_whose_clock_never_reaches_its_own_times_is_told(place: Place, 
         object.__setattr__(store.creation, "patience", replace(store.patience, sleep=lambda _: None))
         with pytest.raises(StoreBroken, match="claims do not settle"):
             store.create_once("c.json", b"1")
+
+
+@pytest.mark.parametrize("place", ON_S3, indirect=True)
+def test_reading_writes_nothing_whatever_the_server_can_do(place: Place) -> None:
+    assert opened(place).create_once("c", b"1") == "created"
+    with faultproxy.serving(place.endpoint) if place.kind != "versitygw-tls" else nullcontext() as proxy:
+        if proxy is None:
+            assert opened(place).read_once("c") == b"1"
+            return
+        proxy.add("refuse", "PUT", times=99, status=403, code="AccessDenied")
+        reader = place.behind(proxy, commit="auto")
+        assert reader.read_once("c") == b"1"
+        assert reader.read_once("d") is None
+        assert proxy.count("PUT") == 0

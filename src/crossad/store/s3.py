@@ -78,8 +78,12 @@ class S3Store:
         return self.creation.create(check_key(key), data)
 
     def read_once(self, key: str) -> bytes | None:
-        """What was created."""
-        return self.creation.read(check_key(key))
+        """What was created; before anything was, without the choice of a way, which would write."""
+        with self._lock:
+            creation = self._creation
+        if creation is None and self.options.commit == "auto":
+            creation = PlainOnce(self.bucket, self.patience, timedelta(seconds=self.options.settle_seconds))
+        return (creation or self.creation).read(check_key(key))
 
     def get(self, key: str) -> bytes:
         """The bytes; a cut body is asked for again."""
