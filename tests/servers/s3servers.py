@@ -155,10 +155,9 @@ class Servers:
     def versitygw(self) -> str:
         return self._versitygw("plain")
 
-    @property
-    def files(self) -> Path:
-        """The bucket's folder behind the plain versitygw."""
-        return self._folder / "plain" / BUCKET
+    def files(self, kind: str) -> Path:
+        """The bucket's folder behind the plain versitygw, or the one with accounts."""
+        return self._folder / {"versitygw": "plain", "versitygw-iam": "iam"}[kind] / BUCKET
 
     @functools.cached_property
     def versitygw_tls(self) -> str:
@@ -249,11 +248,10 @@ class Place:
         return str(getattr(self.servers, self.kind.replace("-", "_")))
 
     def path(self, key: str) -> Path:
-        """Where an object's bytes lie, so that a test can age them: in a folder, or behind the plain versitygw."""
+        """Where an object's bytes lie, so that a test can age them: in a folder, or behind a versitygw."""
         if self.kind == "folder":
             return self.folder / "store" / key
-        assert self.kind == "versitygw"
-        return self.servers.files / self.prefix / key
+        return self.servers.files(self.kind) / self.prefix / key
 
     def options(self, **changes: Any) -> S3Options:
         if self.kind == "versitygw-tls":

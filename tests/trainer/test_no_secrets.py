@@ -72,7 +72,7 @@ class Session:
         """Everything: files of the machine but the mounted ones, objects of the bucket, words."""
         files = [path for path in self.folder.rglob("*") if path.is_file() and path.parent != self.keys.parent]
         found = {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
-        objects = self.place.servers.files.parents[1] / "iam" / self.place.uri.removeprefix("s3://")
+        objects = self.place.servers.files("versitygw-iam") / self.place.prefix
         stored = {
             path.relative_to(objects).as_posix(): path.read_bytes() for path in objects.rglob("*") if path.is_file()
         }
