@@ -141,3 +141,17 @@ def test_two_janitors_at_once_are_as_good_as_one(versitygw: Place) -> None:
     done = [*clear(world.store, first), *clear(world.store, second)]
     assert world.held() == set()
     assert [one.troubles for one in done] == [()] * 12
+
+
+@both
+def test_what_a_janitor_leaves_that_is_stopped_in_the_middle_the_next_one_finishes(world: World) -> None:
+    pointer = world.pointer("t1", "a", world.kept("a", "checkpoints/step-000000120.safetensors"))
+    commit = world.trained("t1", "a", weights := world.kept("a", "weights.safetensors"))
+    for number in range(3):
+        world.kept(f"lost-{number}", "x")
+    world.age()
+    stopped = clear(world.store, world.look())
+    assert next(stopped).item.key == pointer
+    stopped.close()
+    world.tidy()
+    assert world.held() == {commit, weights.ref}

@@ -14,7 +14,9 @@ import pytest
 from s3servers import Place, Servers
 from storeworld import LOCK, PLAN, WEEK, World, dump, told
 
+from crossad.results.beacons import Beacon, beacon_key
 from crossad.results.janitor import clear
+from crossad.results.progress import Progress
 from crossad.results.survey import Rules, Survey, survey
 from crossad.store.base import Entry
 from crossad.store.bucket import md5_of
@@ -108,11 +110,19 @@ def test_a_pointer_of_a_trainer_at_work_keeps_its_parents_logs(world: World) -> 
 @both
 def test_a_manifest_whose_commit_is_on_the_way_and_a_lit_beacon_keep_what_they_name(world: World) -> None:
     shared, quiet = world.kept("old", "weights.safetensors"), world.kept("quiet", "logs/facts-000001.log")
+    hurt = world.kept("hurt", "logs/facts-000001.log")
     world.age()
     world.manifest("new", shared)
-    world.store.put("runs/night1/live/c2.json", b'{"attempt": "quiet", "progress": {}}')
+    progress = Progress(phase="fitting", started=0.0, updated=0.0, pid=1)
+    lit = Beacon(attempt="quiet", every=30.0, progress=progress)
+    world.store.put(beacon_key("night1", "c2", "quiet"), lit.model_dump_json().encode())
+    world.store.put(beacon_key("night1", "c2", "hurt"), b"cut")
     assert world.tidy() == []
-    assert {shared.ref, quiet.ref} <= world.held()
+    assert {shared.ref, quiet.ref, hurt.ref} <= world.held()
+    world.age()
+    assert {item.key for item in world.look().items} == {
+        f"attempts/{name}/" for name in ("old", "new", "quiet", "hurt")
+    }
 
 
 @both

@@ -79,7 +79,7 @@ def follow(store: Store, key: str) -> Leads:
     if body is None:
         return leads
     value = _take(leads, key, body, _checker(key))
-    if key.startswith((f"{FAILURES}/", f"{CHECKPOINTS}/")):
+    if key.startswith((f"{FAILURES}/", f"{CHECKPOINTS}/", "runs/")):
         leads.attempts.add(key.rpartition("/")[2].removesuffix(".json"))  # also where the body is damaged
     manifest = value.get("manifest") if isinstance(value, dict) else None
     if isinstance(manifest, dict) and isinstance(manifest.get("ref"), str) and owner(manifest["ref"]):
