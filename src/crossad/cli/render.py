@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _HELP = """Write the Kubernetes objects of a suite as files, for kubectl apply.
 
 \b
-crossad render conditions/base.json -o out/ --settings k8s/settings.yaml
+crossad render conditions/base.json -o out/ --settings k8s/sample/settings.yaml
 kubectl apply -f out/
 crossad render night.json -o out/ --settings cluster.yaml --run night1 --ids 0-3
 crossad render night.json --stdout --settings cluster.yaml | kubectl diff -f -

@@ -44,7 +44,7 @@ def warnings(settings: Settings, jobs: int) -> Iterator[str]:
     if jobs > MANY:
         yield (
             f"{jobs} Jobs at once: a cluster takes them, but nothing holds them back; "
-            f"above {MANY}, a controller that throttles (crossad control) is the better way"
+            f"above {MANY}, a controller that throttles is the better way"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from crossad.errors import (
@@ -66,7 +67,8 @@ def trainer_job(plan: Plan, entries: Sequence[PlanEntry], settings: Settings, ge
     labels = _labels(plan, entries, settings, generation)
     spec = _spec(plan, entries, settings, labels)
     # the hash is of the plain text: two machines may pack it differently
-    full = digest([plan.run, [entry.condition_id for entry in entries], generation, settings.namespace, spec, text])
+    ids, content = [entry.condition_id for entry in entries], hashlib.sha256(text.encode()).hexdigest()
+    full = digest([plan.run, ids, generation, settings.namespace, spec, content])
     _carry(spec, pack_text(text))
     told = [{"experiment": entry.experiment_id, "id": entry.condition_id, "name": entry.name} for entry in entries]
     return {
