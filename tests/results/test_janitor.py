@@ -155,3 +155,17 @@ def test_what_a_janitor_leaves_that_is_stopped_in_the_middle_the_next_one_finish
     stopped.close()
     world.tidy()
     assert world.held() == {commit, weights.ref}
+
+
+@both
+def test_a_pointer_or_a_leaving_that_is_written_again_after_the_survey_stays(world: World) -> None:
+    pointer = world.pointer("t1", "a", state := world.kept("a", "checkpoints/step-000000120.safetensors"))
+    world.trained("t1", "elsewhere", world.kept("elsewhere", "weights.safetensors"))
+    world.store.put("probe/x", b"x")
+    world.age()
+    found = world.look()
+    world.pointer("t1", "a", state)
+    world.store.put("probe/x", b"x")
+    stays = {done.item.key: done.stays for done in clear(world.store, found)}
+    assert stays[pointer] == stays["probe/x"] == "gone or written again meanwhile"
+    assert {pointer, state.ref, "probe/x"} <= world.held()
