@@ -41,6 +41,7 @@ test: setup lint browser servers cluster  ## Check and test everything, warnings
 .PHONY: servers
 servers: setup  ## Build the S3 server that the tests of the store talk to (once, kept in the cache)
 	@CACHE=$(CACHE) $(BIN)/python tests/servers/serverbuild.py versitygw >/dev/null
+	@CACHE=$(CACHE) $(BIN)/python tests/tools/toolbuild.py >/dev/null
 
 .PHONY: cluster
 cluster: setup  ## Build the Kubernetes control plane that tests run against (once, minutes, kept in the cache)
