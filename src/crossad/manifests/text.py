@@ -38,16 +38,17 @@ def _mapping(value: dict[str, Any], first: str, indent: str, lines: list[str]) -
     """`first` stands before the first line where that is an item of a list, `indent` before all others."""
     for key in _ordered(tuple(value)):
         inner = value[key]
-        head = first + _text(key)
-        first = indent
-        if inner and isinstance(inner, dict):
-            lines.append(f"{head}:")
+        if isinstance(inner, str):
+            lines.append(_pair(first, key, inner) if len(inner) < LONG else f"{first}{_text(key)}: {_quoted(inner)}")
+        elif inner and isinstance(inner, dict):
+            lines.append(f"{first}{_text(key)}:")
             _mapping(inner, indent + "  ", indent + "  ", lines)
         elif inner and isinstance(inner, list):
-            lines.append(f"{head}:")
+            lines.append(f"{first}{_text(key)}:")
             _sequence(inner, indent + "- ", indent, lines)
         else:
-            lines.append(f"{head}: {_scalar(inner)}")
+            lines.append(f"{first}{_text(key)}: {_scalar(inner)}")
+        first = indent
 
 
 def _sequence(value: list[Any], first: str, indent: str, lines: list[str]) -> None:
@@ -75,6 +76,12 @@ def _scalar(value: object) -> str:
     if isinstance(value, list):
         return "[]"
     return json.dumps(value, allow_nan=False)
+
+
+@lru_cache(maxsize=16384)
+def _pair(first: str, key: str, text: str) -> str:
+    """A line: most of them are the same in every Job of a run."""
+    return f"{first}{_text(key)}: {_text(text)}"
 
 
 @lru_cache(maxsize=16384)
