@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
-Kind = Literal["refuse", "cut", "lose", "truncate", "corrupt"]
+Kind = Literal["refuse", "cut", "lose", "truncate", "corrupt", "stall"]
 
 
 @dataclass
@@ -42,6 +42,7 @@ class Proxy(ThreadingHTTPServer):
         self.ignore = ignore
         self.ignore_in: dict[str, str] = {}  # header -> text: dropped where the path holds the text
         self.forward_body: Callable[[str, bytes], bytes] = lambda method, body: body
+        self.ended = threading.Event()  # lets what stalls go
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
@@ -99,6 +100,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif kind == "truncate":
             self._answer(status, headers, data[: len(data) // 2], length=len(data))
             self._hang_up()
+        elif kind == "stall":  # half of it, then silence
+            self._answer(status, headers, data[: len(data) // 2], length=len(data))
+            self.wfile.flush()
+            self.server.ended.wait()
+            self._hang_up()
         elif kind == "corrupt":
             self._answer(status, headers, bytes([data[0] ^ 1]) + data[1:])
         else:
@@ -145,6 +151,7 @@ def serving(upstream: str, ignore: tuple[str, ...] = (), context: ssl.SSLContext
     try:
         yield proxy
     finally:
+        proxy.ended.set()
         proxy.shutdown()
         proxy.server_close()
         thread.join()

@@ -24,9 +24,12 @@ crossad fetch night1 here --store s3://lab/experiments
 crossad fetch night1 here --store s3://lab/experiments --only reports,records
 crossad fetch night1 here --store s3://lab/experiments --condition domainA_draem
 
-DIR becomes a results folder with DIR/night1 in it; several runs may share one. The same command later brings only what
-is missing, and continues files that were cut. Exit codes: 0 done, 3 some objects are damaged or gone (they are named,
-the rest is there), 1 nothing could be brought, 2 bad input, 75 the store does not answer.
+DIR becomes a results folder with DIR/night1 in it; several runs may share one. Without --store, runs are looked for in
+./results. The same command later brings only what is missing or was changed here, and continues files that were cut. A
+condition counts in DIR (status, run) once all that was asked for of it is there and verified.
+
+Exit codes: 0 done, 3 some objects are damaged, gone or refused (they are named, the rest is there), 1 nothing could be
+brought, 2 bad input, 75 the store does not answer, 130 interrupted.
 """
 
 
@@ -46,7 +49,7 @@ def command(
     run: str, folder: Path, place: Place, only: str | None, names: tuple[str, ...], threads: int, as_json: bool
 ) -> None:
     """Bring, tell."""
-    from crossad.cli.progress import progress
+    from crossad.cli.progress import progress, stoppable
     from crossad.errors import UsageError
     from crossad.fetch.session import fetch
 
@@ -55,7 +58,7 @@ def command(
         if not home.remote and home.results.resolve() == folder.resolve():
             raise UsageError(f"{folder} is where the run lives", hint="name another folder, or --store s3://…")
         kinds = _kinds(only)
-        with progress() as advance:
+        with stoppable(), progress() as advance:
             fetched = fetch(home, run, folder, names=names, only=kinds, threads=threads, advance=advance)
     if as_json:
         click.echo(json.dumps(asdict(fetched) | {"folder": str(fetched.folder)}, indent=2, ensure_ascii=False))
@@ -98,5 +101,5 @@ def _print(fetched: Fetched) -> None:
         "not there yet": fetched.open,
         "damaged": fetched.damaged,
     }
-    click.echo(f"{fetched.run}: " + (", ".join(f"{len(names)} {what}" for what, names in told.items() if names)))
+    click.echo(f"{fetched.run}: " + (", ".join(f"{len(names)} {what}" for what, names in told.items() if names) or "-"))
     click.echo(f"results: {fetched.folder}")

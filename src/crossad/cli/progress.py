@@ -7,11 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Task
+
 Advance = Callable[[str, int, int], None]  # (what is done, how many more are, of how many in all)
 EVERY = 5.0  # seconds between plain lines
+BYTES = "bytes"  # the stage that counts bytes: shown in MiB, with the rate
 
 
 @contextmanager
@@ -47,21 +53,48 @@ class Lines:
         if now - self._said >= EVERY and 0 < done < total:
             self._said = now
             left = (now - began) * (total - done) / done
-            click.echo(f"{stage}: {done}/{total} ({done / total:.0%}), ETA {left:.0f} s", err=True)
+            told = f"{done}/{total}"
+            if stage == BYTES:
+                told = f"{_mib(done)} of {_mib(total)}, {_mib(done / max(now - began, 0.001))}/s"
+            click.echo(f"{stage}: {told} ({done / total:.0%}), ETA {left:.0f} s", err=True)
+
+
+def _mib(count: float) -> str:
+    return f"{count / 2**20:.1f} MiB"
 
 
 @contextmanager
 def progress() -> Iterator[Advance]:
     """Show the stages of some work while it lasts."""
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield Lines().advance
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("ETA"))
+    class Count(ProgressColumn):
+        """How much of how much: bytes with their rate, anything else as numbers."""
+
+        whole, size, speed = MofNCompleteColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn()
+
+        def render(self, task: Task) -> RenderableType:
+            if task.description != BYTES:
+                return self.whole.render(task)
+            return Text(" ").join([self.size.render(task), self.speed.render(task)])
+
+    columns = (TextColumn("{task.description}"), BarColumn(), Count(), TextColumn("ETA"))
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as shown:
         tasks = {}
 

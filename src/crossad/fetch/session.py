@@ -14,16 +14,20 @@ from pathlib import Path
 
 from crossad.errors import DataError
 from crossad.fetch.bring import bring_all
-from crossad.fetch.found import Found, choose, files_of, find_plan, look
-from crossad.fetch.tree import earlier_manifest, newest_report, report_target, seal, write_run
-from crossad.fetch.wanted import KINDS, Item, Kind, is_there, items
+from crossad.fetch.crew import spread
+from crossad.fetch.found import Found, choose, files_of, find_plan, look, refused
+from crossad.fetch.paths import check_target, printable
+from crossad.fetch.present import is_there
+from crossad.fetch.reports import Report, find_report
+from crossad.fetch.tree import alone, seal, write_run
+from crossad.fetch.wanted import KINDS, Item, Kind, items
 from crossad.results.home import Home
 from crossad.results.layout import RunPaths
-from crossad.results.plan import Plan
-from crossad.store.base import Expected
+from crossad.results.plan import Plan, PlanEntry
 
 Advance = Callable[[str, int, int], None]  # (stage, how many more are done, of how many)
 THREADS = 16
+CHECKS = 8  # threads that hash files
 
 
 def _silent(stage: str, count: int, total: int) -> None:
@@ -43,6 +47,21 @@ class Fetched:
     files: int = 0  # brought now
     bytes: int = 0  # the same
     kept: int = 0  # here already
+
+    def wrong(self, name: str, what: str) -> None:
+        """Note an object that could not be brought."""
+        self.damaged.setdefault(name, []).append(printable(what))
+
+
+@dataclass
+class _Wanted:
+    """A condition that has something, and what it lists."""
+
+    found: Found
+    items: list[Item]
+
+
+REPORT = "the report"
 
 
 def fetch(
@@ -69,66 +88,86 @@ def fetch(
     Raises:
         MissingInputError: there is no such run.
         UsageError: a condition is not in its plan.
+        DataError: the plan is none, or the run's folder here is a link or a file.
         StoreUnreachable: the store does not answer any more; the same call continues.
     """
     plan = find_plan(home, run)
-    entries = choose(plan, names)
-    found = look(home, entries, threads, lambda: advance("conditions", 1, len(entries)))
     paths, fetched = RunPaths(folder, run), Fetched(run, folder / run)
-    wanted, owners = _list(found, paths, only, fetched)
-    report = _report(home, plan, paths) if "reports" in only else []
-    everything = [*wanted, *report]
-    total = sum(item.size for item in everything)
-    for item, why in bring_all(files_of(home), everything, threads, lambda size: advance("bytes", size, total)):
-        name = owners[id(item)].entry.name if id(item) in owners else "report"
-        fetched.damaged.setdefault(name, []).append(f"{item.pieces[0][0] if item.pieces else item.path}: {why}")
-    _count(everything, owners, fetched)
-    whole = [one for one in found if one.manifest is not None and one.entry.name not in fetched.damaged]
-    for one in whole:
-        seal(one, paths.condition(one.entry.name))
-        (fetched.done if one.state == "done" else fetched.failed).append(one.entry.name)
-    write_run(paths, plan, whole)
+    entries = _chosen(plan, names, fetched)
+    check_target(paths)
+    with alone(paths):
+        found = look(home, entries, threads, lambda: advance("conditions", 1, len(entries)))
+        conditions = _list(found, paths, only, fetched)
+        report = find_report(home, paths) if "reports" in only else None
+        _bring(home, conditions, report, fetched, threads, advance)
+        whole = [one for one in conditions if one.found.label not in fetched.damaged]
+        with spread(lambda one: seal(one.found, paths.condition(one.found.entry.name), one.items), whole, 4) as ended:
+            for _ in ended:
+                pass
+        for one in whole:
+            (fetched.done if one.found.state == "done" else fetched.failed).append(one.found.label)
+        write_run(paths, plan, [one.found for one in whole])
     return fetched
 
 
-def _list(
-    found: Sequence[Found], paths: RunPaths, only: Collection[Kind], fetched: Fetched
-) -> tuple[list[Item], dict[int, Found]]:
-    """What is missing, and whose it is; conditions that cannot be brought are noted."""
-    wanted: list[Item] = []
-    owners: dict[int, Found] = {}
+def _chosen(plan: Plan, names: Sequence[str], fetched: Fetched) -> list[PlanEntry]:
+    """The conditions that are asked for, without those that no folder can hold: they are noted."""
+    wanted = {id(entry) for entry in choose(plan, names)}
+    wrong = refused(plan)
+    for place, why in wrong.items():
+        entry = plan.conditions[place]
+        if id(entry) in wanted:
+            fetched.wrong(f"{printable(entry.name)} (number {entry.experiment_id})", why)
+    return [entry for place, entry in enumerate(plan.conditions) if place not in wrong and id(entry) in wanted]
+
+
+def _list(found: Sequence[Found], paths: RunPaths, only: Collection[Kind], fetched: Fetched) -> list[_Wanted]:
+    """What conditions list; those that cannot be brought are noted."""
+    listed: list[_Wanted] = []
     for one in found:
         if one.state == "damaged":
-            fetched.damaged[one.entry.name] = [one.wrong]
+            fetched.wrong(one.label, one.wrong)
         elif one.manifest is None:
-            fetched.open.append(one.entry.name)
+            fetched.open.append(one.label)
         else:
-            condition = paths.condition(one.entry.name)
             try:
-                listed = items(one, condition, only)
+                listed.append(_Wanted(one, items(one, paths.condition(one.entry.name), only)))
             except DataError as error:
-                fetched.damaged[one.entry.name] = [error.message]
-                continue
-            before = earlier_manifest(condition)
-            missing = [item for item in listed if not is_there(item, before)]
-            fetched.kept += len(listed) - len(missing)
-            wanted += missing
-            owners |= {id(item): one for item in missing}
-    return wanted, owners
+                fetched.wrong(one.label, error.message)
+    return listed
 
 
-def _report(home: Home, plan: Plan, paths: RunPaths) -> list[Item]:
-    """The newest report; always brought again, it is small and has no hash to go by."""
-    found = newest_report(home.state, plan.run)
-    return [
-        Item("file", relative, report_target(paths, relative), ((entry.key, Expected(entry.size)),))
-        for entry, relative in found
-    ]
-
-
-def _count(everything: Sequence[Item], owners: dict[int, Found], fetched: Fetched) -> None:
-    for item in everything:
-        name = owners[id(item)].entry.name if id(item) in owners else "report"
-        if name not in fetched.damaged:
-            fetched.files += 1
-            fetched.bytes += item.size
+def _bring(
+    home: Home,
+    conditions: Sequence[_Wanted],
+    report: Report | str | None,
+    fetched: Fetched,
+    threads: int,
+    say: Advance,
+) -> None:
+    """Find out what is missing, and bring it."""
+    owners = {id(item): one.found.label for one in conditions for item in one.items}
+    everything = [item for one in conditions for item in one.items]
+    missing: list[Item] = []
+    with spread(is_there, everything, min(threads, CHECKS)) as ended:
+        for item, there in ended:
+            say("files checked", 1, len(everything))
+            if not there:
+                missing.append(item)
+    if isinstance(report, str):
+        fetched.wrong(REPORT, report)
+    elif report is not None:
+        asked = report.missing()
+        missing += asked
+        everything += report.items
+    total = sum(item.size for item in missing)
+    wrong = bring_all(files_of(home), missing, threads, lambda size: say("bytes", size, total))
+    for item, why in wrong:
+        key = item.pieces[0][0] if item.pieces else item.path
+        fetched.wrong(owners.get(id(item), REPORT), why if key in why else f"{key}: {why}")
+    if isinstance(report, Report) and REPORT not in fetched.damaged:
+        report.note()
+    bad = {id(item) for item, _ in wrong}
+    brought = [item for item in missing if id(item) not in bad]
+    fetched.files, fetched.bytes = len(brought), sum(item.size for item in brought)
+    fetched.kept = len(everything) - len(missing)

@@ -1,42 +1,95 @@
-"""What a fetched run has beside its conditions' files: its plan, its own logs, its links, manifests and commits."""
+"""What a fetched run has beside its conditions' files: its plan, its links, and the manifests and commits of here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from crossad.errors import DataError
-from crossad.fetch.found import Found
-from crossad.fetch.wanted import inside
+from crossad.fetch.found import Found, refused
+from crossad.fetch.runlogs import write_logs
+from crossad.fetch.wanted import Item
 from crossad.files import sha256_file, write_atomic
 from crossad.launch.journal import link
 from crossad.results.home import FolderHome
 from crossad.results.layout import ConditionPaths, RunPaths, slug
-from crossad.results.manifest import Artifact, Manifest, finished_files, local_artifacts, parse_manifest, write_manifest
+from crossad.results.manifest import Artifact, Manifest, parse_manifest, write_manifest
 from crossad.results.plan import Plan
-from crossad.store.base import Entry, Store
+from crossad.store.disk import translated
+
+_UNFINISHED = re.compile(r"\..*\.[0-9a-f]{16}\.(part|zip|tmp)")
 
 
-def earlier_manifest(paths: ConditionPaths) -> Manifest | None:
-    """The manifest that an earlier fetch left, if it can be read."""
+@contextmanager
+def alone(paths: RunPaths) -> Iterator[None]:
+    """Wait until no other process fetches this run into this folder; the lock ends with its process."""
+    with translated(str(paths.root)):
+        paths.root.mkdir(parents=True, exist_ok=True)
+        lock = paths.root / ".fetch.lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
-        return parse_manifest(paths.manifest.read_bytes(), str(paths.manifest))
-    except (OSError, DataError):
-        return None
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
-def seal(found: Found, paths: ConditionPaths) -> None:
-    """Write a condition's local manifest, of what lies there now; later fetches tell by it what they need not bring."""
+def seal(found: Found, paths: ConditionPaths, items: Sequence[Item]) -> None:
+    """Write a condition's local manifest: what is here and was verified, now or by an earlier call.
+
+    Args:
+        found: what the store has.
+        paths: where it lies here.
+        items: what was asked for, and is all here.
+    """
     assert found.manifest is not None  # noqa: S101 - something was brought
-    artifacts = tuple(
-        Artifact(path=one.path, bytes=one.bytes or path.stat().st_size, sha256=one.sha256 or sha256_file(path))
-        for one, path in zip(local_artifacts(paths), finished_files(paths), strict=True)
-    )
-    write_manifest(paths, found.manifest.model_copy(update={"artifacts": artifacts}))
+    _sweep(paths.root)
+    listed = {artifact.path: artifact for item in items for artifact in _artifacts(item, paths.root)}
+    for artifact in _earlier(paths):
+        if artifact.path not in listed and (paths.root / artifact.path).is_file():
+            listed[artifact.path] = artifact
+    artifacts = tuple(listed[path] for path in sorted(listed))
+    changes = {"artifacts": artifacts, "archives": (), "logs": ()}
+    write_manifest(paths, found.manifest.model_copy(update=changes))
+
+
+def _artifacts(item: Item, root: Path) -> Iterator[Artifact]:
+    files = sorted(item.target.iterdir()) if item.what == "archive" else [item.target]
+    for path in files:
+        known = item.pieces[0][1].sha256 if item.what == "file" else None
+        yield Artifact(
+            path=path.relative_to(root).as_posix(), bytes=path.stat().st_size, sha256=known or sha256_file(path)
+        )
+
+
+def _earlier(paths: ConditionPaths) -> tuple[Artifact, ...]:
+    """What the manifest of an earlier fetch lists."""
+    try:
+        before: Manifest = parse_manifest(paths.manifest.read_bytes(), str(paths.manifest))
+    except (OSError, DataError):
+        return ()
+    return before.artifacts
+
+
+def _sweep(root: Path) -> None:
+    """Remove what calls that were killed left unfinished; nobody else fetches now."""
+    for path in [path for path in root.rglob(".*") if _UNFINISHED.fullmatch(path.name)]:
+        if path.is_file():
+            path.unlink()
 
 
 def write_run(paths: RunPaths, plan: Plan, found: Sequence[Found]) -> None:
-    """The files of the run itself, from those of its conditions."""
+    """The files of the run itself, from those of its conditions.
+
+    Args:
+        paths: of the run, here.
+        plan: of the run.
+        found: conditions that are here, whole, as far as they were asked for.
+    """
     home = FolderHome(paths.results)
     text = plan.model_dump_json(indent=2) + "\n"
     home.state.put(f"runs/{plan.run}/plans/{plan.revision:04d}.json", text.encode())
@@ -46,8 +99,9 @@ def write_run(paths: RunPaths, plan: Plan, found: Sequence[Found]) -> None:
         _link(paths, condition)
         if one.commit is not None:
             _commit(home, one, condition)
-    write_atomic(paths.log, "".join(_merged(paths, found, facts=True)))
-    write_atomic(paths.detail_log, "".join(_merged(paths, found, facts=False)))
+    wrong = refused(plan)
+    entries = [entry for place, entry in enumerate(plan.conditions) if place not in wrong]
+    write_logs(paths, {entry.name: paths.condition(entry.name) for entry in entries})
 
 
 def _link(paths: RunPaths, condition: ConditionPaths) -> None:
@@ -60,64 +114,21 @@ def _link(paths: RunPaths, condition: ConditionPaths) -> None:
 
 def _commit(home: FolderHome, found: Found, condition: ConditionPaths) -> None:
     """The condition's commit, of the files as they lie here; only where its record was brought, too."""
-    assert found.commit is not None  # noqa: S101 - the caller has looked
-    name = str(found.commit["record"]["ref"]).rpartition("/")[2]
-    record = condition.tensorboard / name
-    if not record.is_file() or not condition.manifest.is_file():
+    commit = found.commit
+    assert commit is not None  # noqa: S101 - the caller has looked
+    assert commit.record is not None  # noqa: S101 - as above
+    record = condition.tensorboard / commit.record.ref.rpartition("/")[2]
+    if not record.is_file() or sha256_file(record) != commit.record.sha256:
         return
     payload = {
-        "attempt": found.commit["attempt"],
-        "run": found.commit["run"],
+        "attempt": commit.attempt,
+        "run": commit.run,
         "record": home.keep(record, "").model_dump(),
         "manifest": home.keep(condition.manifest, "").model_dump(),
-        "summary": found.commit["summary"],
+        "summary": commit.summary,
     }
-    lock, key = found.commit["data_lock"], found.entry.condition_id
+    lock, key = commit.data_lock, found.entry.condition_id
     there = home.ledger.committed("condition", key, lock)
     if there is not None and there.get("manifest") != payload["manifest"]:
         home.ledger.withdraw("condition", key, lock)  # of an earlier, partial fetch
     home.ledger.commit("condition", key, payload, lock)
-
-
-def _merged(paths: RunPaths, found: Sequence[Found], *, facts: bool) -> list[str]:
-    """Lines of all conditions' logs with their names, in the order of their stamps."""
-    lines = []
-    for one in found:
-        condition = paths.condition(one.entry.name)
-        path = condition.log
-        if path.is_file():
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                stamp, _, rest = line.partition(" | ")
-                level, _, text = rest.partition(" | ")
-                if text and (not facts or _of_the_run(text)):
-                    lines.append((stamp, f"{stamp} | {level} | {one.entry.name} | {text}\n"))
-    return [line for _, line in sorted(lines, key=lambda pair: pair[0])]
-
-
-def _of_the_run(text: str) -> bool:
-    """What the run's own log has: starts, ends, failures, and every AUROC line."""
-    return "AUROC" in text or text.startswith(("Started:", "Finished:", "Ended:", "Failed:", "Interrupted:"))
-
-
-def newest_report(store: Store, run: str) -> list[tuple[Entry, str]]:
-    """The objects of a run's newest report with their paths below `report/`."""
-    below = f"runs/{run}/reports/"
-    reports: dict[str, list[Entry]] = {}
-    for entry in store.list(below):
-        name, slash, _ = entry.key.removeprefix(below).partition("/")
-        if slash:
-            reports.setdefault(name, []).append(entry)
-    pages = {
-        name: next((one.modified for one in entries if one.key == f"{below}{name}/index.html"), None)
-        for name, entries in reports.items()
-    }
-    whole = [(modified, name) for name, modified in pages.items() if modified is not None]
-    if not whole:
-        return []
-    _, name = max(whole)
-    return [(entry, entry.key.removeprefix(f"{below}{name}/")) for entry in reports[name]]
-
-
-def report_target(paths: RunPaths, relative: str) -> Path:
-    """Where a file of a report goes."""
-    return inside(paths.report, relative)

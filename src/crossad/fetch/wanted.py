@@ -9,19 +9,17 @@ from typing import Literal
 
 from crossad.errors import DataError
 from crossad.fetch.found import Found
-from crossad.files import sha256_file
-from crossad.results.home import Kept
-from crossad.results.layout import ConditionPaths
+from crossad.fetch.paths import check_apart, inside
+from crossad.results.layout import ConditionPaths, slug
 from crossad.results.manifest import Manifest
 from crossad.store.base import Expected
-from crossad.store.faults import KeyRefused
 from crossad.store.keys import check_key
 
 Kind = Literal["records", "predictions", "checkpoints", "visualizations", "tensorboard", "logs", "reports"]
 KINDS: tuple[Kind, ...] = (
     "records", "predictions", "checkpoints", "visualizations", "tensorboard", "logs", "reports"
 )  # fmt: skip
-_RESERVED = {"manifest.json", ".lock"}
+ATTEMPTS = "attempts/"  # in a bucket, everything that a manifest may name lies there
 
 
 @dataclass(frozen=True)
@@ -57,81 +55,47 @@ def items(found: Found, paths: ConditionPaths, only: Collection[Kind]) -> list[I
     """What a condition's manifest lists.
 
     Raises:
-        DataError: it names a path or key that leads elsewhere, or a path twice.
+        DataError: it names a path or key that leads elsewhere, or two paths that are in each other's way.
     """
     assert found.manifest is not None  # noqa: S101 - the caller has looked
-    listed = list(_listed(found, found.manifest, paths.root))
-    seen: set[str] = set()
-    for item in listed:
-        if item.path in seen:
-            raise DataError(f"the manifest of {found.entry.name} names {item.path[:80]!r} twice")
-        seen.add(item.path)
+    listed = list(_listed(found, found.manifest, paths))
+    check_apart(item.path for item in listed)
     return [item for item in listed if kind_of(item.path) in only]
 
 
-def _listed(found: Found, manifest: Manifest, root: Path) -> Iterator[Item]:
+def _listed(found: Found, manifest: Manifest, paths: ConditionPaths) -> Iterator[Item]:
+    root = paths.root
     for artifact in manifest.artifacts:
-        key = artifact.key or f"{found.folder}/{artifact.path}"
-        expected = Expected(artifact.bytes, artifact.sha256)
-        yield Item("file", artifact.path, inside(root, artifact.path), ((check_key(key), expected),))
+        path = _renamed(artifact.path, manifest, paths)
+        key = artifact.key if found.remote else f"{found.folder}/{artifact.path}"
+        expected = Expected(_size(artifact.bytes), artifact.sha256)
+        yield Item("file", path, inside(root, path), ((_key(found, key), expected),))
     for archive in manifest.archives:
-        expected = Expected(archive.bytes, archive.sha256)
-        yield Item("archive", archive.path, inside(root, archive.path), ((check_key(archive.key), expected),))
+        if kind_of(archive.path) != "visualizations":
+            raise DataError(f"an archive outside the pictures' folder is refused: {archive.path[:80]!r}")
+        expected = Expected(_size(archive.bytes), archive.sha256)
+        target = inside(root, archive.path, folder=True)
+        yield Item("archive", archive.path, target, ((_key(found, archive.key), expected),))
     for log in manifest.logs:
-        pieces = tuple((check_key(piece.ref), Expected(piece.bytes, piece.sha256)) for piece in log.chunks)
-        yield Item("log", log.path, inside(root, log.path), pieces)
+        path = _renamed(log.path, manifest, paths)
+        pieces = tuple((_key(found, piece.ref), Expected(_size(piece.bytes), piece.sha256)) for piece in log.chunks)
+        yield Item("log", path, inside(root, path), pieces)
 
 
-def inside(root: Path, path: str) -> Path:
-    """A path below a folder.
-
-    Raises:
-        DataError: it leads elsewhere, by its parts or by a link, or names a file that only we write.
-    """
-    try:
-        check_key(path)
-    except KeyRefused as error:
-        raise DataError(f"a path from outside is refused: {error.message}") from error
-    target = root / path
-    if path in _RESERVED or path.startswith("."):
-        raise DataError(f"a path from outside is refused: {path[:80]!r}: the name is taken")
-    for parent in (target, *target.parents):
-        if parent == root.parent:
-            break
-        if parent.is_symlink():
-            raise DataError(f"a link is in the way: {parent}", hint="fetch into another folder, or remove the link")
-    return target
+def _renamed(path: str, manifest: Manifest, paths: ConditionPaths) -> str:
+    """A log's name has the condition's name in it, which another run may have called otherwise."""
+    return paths.log.name if path == f"multi_domain_{slug(manifest.condition)}.log" else path
 
 
-def is_there(item: Item, before: Manifest | None) -> bool:
-    """Whether the bytes are here already, as they were brought by an earlier call or by hand."""
-    if item.what == "file":
-        ((_, expected),) = item.pieces
-        return expected.sha256 is not None and _same(item.target, expected.size, expected.sha256)
-    if before is None:
-        return False
-    known = {artifact.path: artifact for artifact in before.artifacts}
-    if item.what == "log":
-        same = any(log.path == item.path and _pieces(log.chunks) == item.pieces for log in before.logs)
-        mine = [item.path]
-    else:
-        ((_, expected),) = item.pieces
-        same = any((one.path, one.sha256) == (item.path, expected.sha256) for one in before.archives)
-        mine = [path for path in known if path.startswith(f"{item.path}/")]
-    return same and all(
-        path in known and _same(_beside(item, path), known[path].bytes, known[path].sha256) for path in mine
-    )
+def _size(size: int | None) -> int | None:
+    if size is not None and size < 0:
+        raise DataError(f"a manifest's size is refused: {size}")
+    return size
 
 
-def _beside(item: Item, path: str) -> Path:
-    """Where another path of the same condition's folder lies."""
-    return item.target.parents[item.path.count("/")] / path
-
-
-def _pieces(chunks: tuple[Kept, ...]) -> tuple[tuple[str, Expected], ...]:
-    return tuple((piece.ref, Expected(piece.bytes, piece.sha256)) for piece in chunks)
-
-
-def _same(path: Path, size: int | None, digest: str | None) -> bool:
-    there = path.is_file() and not path.is_symlink() and path.stat().st_size == size
-    return there and sha256_file(path) == digest
+def _key(found: Found, key: str | None) -> str:
+    """A key that a manifest of this store may name."""
+    below = ATTEMPTS if found.remote else f"{found.folder}/"
+    if not key or not check_key(key).startswith(below):
+        raise DataError(f"a key from outside is refused: {str(key)[:80]!r}: allowed below {below}")
+    return key

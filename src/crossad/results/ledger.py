@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from crossad.errors import DataError
 from crossad.store.base import Entry, Store
+from crossad.store.once import CLAIMS
 
 Kind = Literal["training", "evaluation", "condition"]
 FORMAT = 2
 LOCK_LENGTH = 12
 COMMITS, FAILURES, WITHDRAWN = "commits", "failures", "withdrawn"
+FEW = 8  # keys up to which a listing each is less than one of all
 
 
 class Ledger:
@@ -46,6 +49,43 @@ class Ledger:
             key, lock = _parts(entry.key, kind)
             found.setdefault(key, set()).add(lock)
         return found
+
+    def newest(self, kind: Kind, keys: Sequence[str]) -> dict[str, str]:
+        """The name of the newest commit of each of some keys that has one; one listing, where they are many.
+
+        A commit that is claimed and not listed yet (without conditional writes) counts: reading it settles it.
+        """
+        wanted, found = set(keys), dict[str, Entry]()
+        stems = [f"{COMMITS}/{kind}-{key}" for key in keys] if len(wanted) <= FEW else [f"{COMMITS}/{kind}-"]
+        for entry in self._each(f"{CLAIMS}/{stem}" for stem in stems):
+            name = entry.key.removeprefix(f"{CLAIMS}/").rpartition("/")[0]
+            found.setdefault(_parts(name, kind)[0], replace(entry, key=name))
+        listed = sorted(self._each(stems), key=lambda entry: (entry.modified, entry.key))
+        found |= {_parts(entry.key, kind)[0]: entry for entry in listed}
+        return {key: entry.key for key, entry in found.items() if key in wanted}
+
+    def failed(self, conditions: Sequence[str]) -> dict[str, list[str]]:
+        """The names of the failures of some conditions, oldest first; one listing, where they are many."""
+        wanted, found = set(conditions), dict[str, list[str]]()
+        few = len(wanted) <= FEW
+        below = self._each([f"{FAILURES}/{one}/" for one in conditions] if few else [f"{FAILURES}/"])
+        for entry in sorted(below, key=lambda entry: (entry.modified, entry.key)):
+            condition = entry.key.split("/")[1]
+            if condition in wanted:
+                found.setdefault(condition, []).append(entry.key)
+        return found
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """A commit or failure by its object's name, or None.
+
+        Raises:
+            DataError: it is not what this version wrote.
+        """
+        return self._read(name)
+
+    def _each(self, prefixes: Iterable[str]) -> Iterator[Entry]:
+        for prefix in prefixes:
+            yield from self.state.list(prefix)
 
     @staticmethod
     def short(lock: str) -> str:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import stat
+import struct
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from crossad.errors import DataError
+from crossad.store.faults import KeyRefused
+from crossad.store.keys import check_key
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # equal pictures make equal archives
 SUFFIX = ".jpg"
 LARGEST = 64 * 2**20  # bytes of one picture; the largest ever drawn has two
+# what the library raises on archives that were made to mislead it
+_MISREAD = (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, OverflowError, struct.error, zipfile.LargeZipFile)
 
 
 def pack_pictures(folder: Path, archive: Path) -> Path | None:
@@ -30,25 +39,53 @@ def pack_pictures(folder: Path, archive: Path) -> Path | None:
 
 
 def unpack_pictures(archive: Path, folder: Path) -> None:
-    """Write an archive's pictures into a folder.
+    """Write an archive's pictures into a folder, over what is there.
 
     Raises:
-        DataError: it is no archive of pictures; nothing was written.
+        DataError: it is no archive of pictures; what was written before that was noticed lies in the folder.
     """
+    told = f"not an archive of pictures: {archive.name}"
     try:
         with zipfile.ZipFile(archive) as packed:
             members = packed.infolist()
-            if wrong := [member.filename for member in members if not _picture(member)]:
-                raise DataError(f"not an archive of pictures: {archive}: it has {wrong[0][:80]!r}")
+            if wrong := _wrong(members, archive.stat().st_size):
+                raise DataError(f"{told}: {wrong}")
             folder.mkdir(parents=True, exist_ok=True)
             for member in members:
-                (folder / member.filename).write_bytes(packed.read(member))
-    except zipfile.BadZipFile as error:
-        raise DataError(f"not an archive of pictures: {archive}: {error}") from error
+                (folder / member.filename).unlink(missing_ok=True)  # a link is not followed
+                with packed.open(member) as source, (folder / member.filename).open("xb") as target:
+                    shutil.copyfileobj(source, target)
+                    if target.tell() != member.file_size:
+                        raise DataError(f"{told}: {member.filename[:80]!r} ends early")
+    except _MISREAD as error:
+        raise DataError(f"{told}: {error}") from error
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a place before the file's beginning
+            raise DataError(f"{told}: it points outside of itself") from error
+        raise
+
+
+def _wrong(members: Sequence[zipfile.ZipInfo], size: int) -> str | None:
+    """What is wrong with an archive's index, if anything; members are stored, so together they fit into the file."""
+    names: set[str] = set()
+    for member in members:
+        if not _picture(member):
+            return f"it has {member.filename[:80]!r}"
+        if member.filename.casefold() in names:
+            return f"it has {member.filename[:80]!r} twice"
+        names.add(member.filename.casefold())
+    total = sum(member.file_size for member in members)
+    return f"its pictures have {total} bytes, and the archive {size}" if total > size else None
 
 
 def _picture(member: zipfile.ZipInfo) -> bool:
     """A plain file of a picture's name and size, beside the others."""
     name = member.filename
-    plain = name == Path(name).name and name.endswith(SUFFIX) and not name.startswith(".")
-    return plain and member.compress_type == zipfile.ZIP_STORED and member.file_size <= LARGEST
+    try:
+        check_key(name)
+    except KeyRefused:
+        return False
+    plain = not {"/", "\\"} & set(name) and name.endswith(SUFFIX) and not name.startswith(".")
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    stored = member.compress_type == zipfile.ZIP_STORED and member.file_size == member.compress_size <= LARGEST
+    return plain and kind in (0, stat.S_IFREG) and stored and not member.flag_bits & 1

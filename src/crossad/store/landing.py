@@ -14,7 +14,7 @@ from typing import IO
 from crossad.files import sync_folder
 from crossad.store.base import Expected
 from crossad.store.disk import translated
-from crossad.store.faults import ObjectDamaged, StoreUnreachable
+from crossad.store.faults import ObjectDamaged, ObjectMissing, StoreUnreachable
 from crossad.store.patience import Patience
 
 Read = Callable[[int], Iterator[bytes]]  # the bytes from an offset on
@@ -94,6 +94,9 @@ def _part(target: Path, expected: Expected) -> Iterator[tuple[IO[bytes], Path]]:
     with handle:
         try:
             yield handle, part
+        except ObjectMissing:  # what was begun is of no use any more
+            part.unlink(missing_ok=True)
+            raise
         finally:
             if not resumable:
                 part.unlink(missing_ok=True)
