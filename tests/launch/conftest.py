@@ -11,7 +11,7 @@ from crossad.launch.command import Job
 from crossad.launch.session import work
 from crossad.launch.slots import Slot
 from crossad.launch.summary import Summary
-from crossad.results.home import FolderHome
+from crossad.results.home import FolderHome, Home
 from crossad.results.plan import Plan, PlanEntry
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
@@ -45,6 +45,7 @@ def fake_command(job: Job, entry: PlanEntry, slot: Slot) -> list[str]:
         "results-dir": job.results,
         "data": job.data,
         "gpu-id": slot.device,
+        **({"store": job.home.uri} if job.home.remote else {}),
     }
     return [
         sys.executable,
@@ -75,11 +76,15 @@ def silent() -> Silent:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Callable[..., Job]:
-    def make(names: Sequence[str], devices: Sequence[str] = ("cpu",), **plan: object) -> Job:
+    def make(names: Sequence[str], devices: Sequence[str] = ("cpu",), home: Home | None = None, **plan: object) -> Job:
         slots = tuple(Slot(device, lane) for lane, device in enumerate(devices))
         return Job(
-            make_plan(names, **plan), FolderHome(tmp_path / "results"), tmp_path / "data", slots, grace_seconds=2.0
-        )  # type: ignore[arg-type]
+            make_plan(names, **plan),  # type: ignore[arg-type]
+            home or FolderHome(tmp_path / "results"),
+            tmp_path / "data",
+            slots,
+            grace_seconds=2.0,
+        )
 
     return make
 

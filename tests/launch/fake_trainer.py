@@ -17,18 +17,19 @@ from pathlib import Path
 from types import FrameType
 
 from crossad.files import write_json
-from crossad.results.home import FolderHome
+from crossad.results.home import BucketHome, FolderHome, Home
 from crossad.results.layout import ConditionPaths, RunPaths
 from crossad.results.plan import PlanEntry, load_plan
 from crossad.results.progress import Phase, Progress, write_progress
 from crossad.results.record import DomainResult, Failure, Record
+from crossad.store.folder import FolderStore
 
 AUROC = 0.75
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    for option in ("config", "experiment-id", "run", "results-dir", "data", "gpu-id", "weights"):
+    for option in ("config", "experiment-id", "run", "results-dir", "data", "gpu-id", "weights", "store"):
         parser.add_argument(f"--{option}")
     arguments = parser.parse_args()
     paths = RunPaths(Path(arguments.results_dir), arguments.run)
@@ -36,7 +37,10 @@ def main() -> int:
     entry = next(one for one in plan.conditions if str(one.experiment_id) == arguments.experiment_id)
     trace = paths.results / "trace.log"  # who ran where and when, for the tests
     note(trace, f"begin {entry.name} {arguments.gpu_id} {os.getpid()} {os.environ.get('OMP_NUM_THREADS', '-')}")
-    code = Fake(paths, entry).behave(entry.name.split("-", maxsplit=1)[0])
+    home = (
+        BucketHome(FolderStore(Path(arguments.store)), paths.results) if arguments.store else FolderHome(paths.results)
+    )
+    code = Fake(paths, entry, home).behave(entry.name.split("-", maxsplit=1)[0])
     note(trace, f"end {entry.name} {arguments.gpu_id}")
     return code
 
@@ -47,7 +51,8 @@ def note(path: Path, text: str) -> None:
 
 
 class Fake:
-    def __init__(self, paths: RunPaths, entry: PlanEntry) -> None:
+    def __init__(self, paths: RunPaths, entry: PlanEntry, home: Home) -> None:
+        self.home = home
         self.results, self.run, self.entry = paths.results, paths.run, entry
         self.paths: ConditionPaths = paths.condition(entry.name)
         self.paths.tensorboard.mkdir(parents=True, exist_ok=True)
@@ -96,9 +101,8 @@ class Fake:
         self.log(f"Target domain_B AUROC: {AUROC:.4f}")
         time.sleep(float(os.environ.get("FAKE_SECONDS", "0.2")))
         record = self.record("success")
-        home = FolderHome(self.results)
-        payload = {"run": self.run, "record": home.keep(record, "").model_dump()}
-        home.ledger.commit("condition", self.entry.condition_id, payload)
+        payload = {"run": self.run, "record": self.home.keep(record, "attempts/x/record.json").model_dump()}
+        self.home.ledger.commit("condition", self.entry.condition_id, payload)
         self.progress("done", 0)
         return 0
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    import threading
+
     from crossad.results.home import Home
     from crossad.store.options import S3Options
     from crossad.store.patience import Patience
@@ -43,6 +45,13 @@ class Place:
         folder = ["--results-dir", str(self.results)] if not self.store or self.results_dir else []
         options = [word for option in self.options for word in ("--store-option", option)]
         return shlex.join([*store, *folder, *options])
+
+    def waiting_home(self, gave_up: threading.Event) -> Home:
+        """Open it for long work: a bucket is waited for as its options say, until somebody gives up."""
+        from crossad.store.patience import Patience
+
+        patience = Patience(parse_options(self.options).patience_seconds)
+        return self.home(patience.until(gave_up), brief=False)
 
     def home(self, patience: Patience | None = None, *, brief: bool = True) -> Home:
         """Open it.

@@ -42,10 +42,11 @@ def command(
     from crossad.launch.control import choose, closed, split_words
     from crossad.launch.prepare import data_locks
     from crossad.launch.session import work
+    from crossad.launch.signals import STOPPED
     from crossad.launch.slots import count_gpus, slots
 
     with bad_input():
-        home = place.home(brief=False)
+        home = place.waiting_home(STOPPED)
         plan, names = split_words(home, words)
         if not names and not failed:
             raise UsageError("nothing named", hint=f"crossad retry {plan.run} --failed, or name conditions")

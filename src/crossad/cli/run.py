@@ -56,6 +56,7 @@ def command(
     """Prepare, work, report."""
     from crossad.conditions.suite import parse_overrides
     from crossad.launch.local import RunRequest, run_suite
+    from crossad.launch.signals import STOPPED
 
     with bad_input():
         file, more = _split(words)
@@ -69,7 +70,7 @@ def command(
             command=("crossad", *sys.argv[1:]),
             data=data.open("data"),
             results=place.results,
-            home=place.home(brief=False),
+            home=place.waiting_home(STOPPED),
             **options,
         )
         summary = run_suite(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from crossad.launch.adopt import adopt
@@ -21,6 +22,7 @@ from crossad.launch.summary import Summary, summarise
 from crossad.launch.words import clock
 from crossad.results.plan import PlanEntry
 from crossad.results.record import Failure
+from crossad.store.faults import StoreUnreachable
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 1.0  # between two looks at progress files, logs and verdicts
@@ -65,7 +67,7 @@ class Runner:
         self._running: list[Running] = []
         self._partial: set[str] = set()
         self._durations: list[float] = []
-        self._looked = 0.0
+        self._looked = self._asked = 0.0
 
     def run(self, stop: StopRequest) -> Summary:
         """Work until nothing is left, or until `stop` was raised and every trainer has ended."""
@@ -196,11 +198,19 @@ class Runner:
             return
         self._looked = time.monotonic()
         for one in self._running:
-            entry = one.task.entry
-            self.journal.forward(self.job.paths.condition(entry.name))
-            if one.kill_at is None and self.state.verdict(entry.condition_id) is not None:
-                self._ask_to_stop(one)
+            self.journal.forward(self.job.paths.condition(one.task.entry.name))
+        self._obey()
         self.screen.show(board(self.queue, self.job.paths, self._durations, len(self.job.slots)))
+
+    def _obey(self) -> None:
+        """Stop what was cancelled; as often as it is fair to ask, and a store that does not answer can wait."""
+        if time.monotonic() - self._asked < self.job.home.look_seconds:
+            return
+        self._asked = time.monotonic()
+        with suppress(StoreUnreachable):
+            for one in self._running:
+                if one.kill_at is None and self.state.verdict(one.task.entry.condition_id) is not None:
+                    self._ask_to_stop(one)
 
     def _stop_all(self, *, now: bool) -> None:
         """Ask everybody to save and end; `now` does not wait for them."""

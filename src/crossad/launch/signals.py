@@ -6,6 +6,9 @@ import signal
 import threading
 from types import FrameType, TracebackType
 
+# set with the first signal: ends a wait for a store that does not answer, in which no loop looks at the count
+STOPPED = threading.Event()
+
 
 class StopRequest:
     """Counts stop signals while it is entered. Once: save and end. Twice: end now."""
@@ -16,6 +19,7 @@ class StopRequest:
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopRequest:
+        STOPPED.clear()
         if threading.current_thread() is not threading.main_thread():
             return self  # signals belong to the main thread; a caller elsewhere raises the count itself
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -32,3 +36,4 @@ class StopRequest:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
+        STOPPED.set()
