@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from crossad.trainer.holdout import HoldoutSource
 from crossad.trainer.loader import ImageSource
 from crossad.trainer.pictures import Style, colour_range, draw_domain
 from crossad.trainer.scoring import DomainScores, score_source
+from crossad.trainer.visible import auroc_line, show
 
 Role = Literal["source", "targets"]  # the folders of pictures are called so, too
 TABLE, ARCHIVE = "predictions.parquet", "pictures.zip"
@@ -277,30 +276,6 @@ class Evaluator:
         context.reporter.detail(f"{domain}: evaluation reused from attempt {commit['attempt']}")
         low, high = commit["colours"]
         return Evaluated(DomainResult.model_validate(commit["result"]), predictions.read(table), (low, high))
-
-
-def show(kept: Path, here: Path) -> None:
-    """Hard-link an evaluation's pictures into a visible folder (copied where links cannot be)."""
-    if here.exists():
-        shutil.rmtree(here)  # links that an attempt left which died before its record
-    for picture in sorted(kept.glob("*.jpg")):
-        here.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(picture, here / picture.name)
-        except OSError:
-            shutil.copy2(picture, here / picture.name)
-
-
-def auroc_line(role: str, domain: str, result: DomainResult) -> str:
-    """The line that the guide greps for, with the interval; an undefined AUROC says why."""
-    metric = "val_image_AUROC" if role == "Source" else "test_image_AUROC"
-    if result.test_image_AUROC is None:
-        reason = result.undefined.get("test_image_AUROC") or (result.error.message if result.error else "unknown")
-        return f"{role} {domain} AUROC: undefined ({reason})"
-    shown = f"{role} {domain} AUROC: {result.test_image_AUROC:.4f}"
-    if result.interval:
-        shown += f" [{result.interval.low:.4f}, {result.interval.high:.4f}]"
-    return f"{shown} ({metric})"
 
 
 def _column(values: list[str | None]) -> list[str | None] | None:

@@ -19,9 +19,10 @@ from crossad.results.record import DomainResult, Failure, Record
 from crossad.trainer import holdout, predictions
 from crossad.trainer.context import FULL, Context
 from crossad.trainer.detector import Detector
-from crossad.trainer.evaluation import Evaluated, auroc_line
+from crossad.trainer.evaluation import Evaluated
 from crossad.trainer.provenance import peak_memory, provenance
 from crossad.trainer.training import Trained
+from crossad.trainer.visible import auroc_line
 
 SELECTION = {"source_test": "selected on test", "holdout": f"selected on hold-out ({holdout.VERSION})"}
 
