@@ -103,13 +103,6 @@ def _busy(answer: Answer) -> CrossadError:
     )  # fmt: skip
 
 
-def _credentials(answer: Answer) -> CrossadError:
-    return faults.ClusterDenied(
-        _says(answer, "credentials refused"),
-        hint="log in to the cluster again, or name another context: --context NAME (kubectl config get-contexts)",
-    )
-
-
 def _right(answer: Answer) -> CrossadError:
     found, who = _RIGHT.search(answer.told), _WHO.search(answer.told)
     user = f"{who['user']} " if who else "this identity "
@@ -126,58 +119,42 @@ def _right(answer: Answer) -> CrossadError:
     )
 
 
-def _quota(answer: Answer) -> CrossadError:
-    return faults.QuotaExceeded(
-        _says(answer, "the namespace's quota is used up"),
-        hint="wait for running Jobs to end, lower --max-active, or ask for a larger quota (kubectl describe quota)",
-    )
+def _simple(kind: Callable[..., CrossadError], what: str, hint: str | None = None) -> Callable[[Answer], CrossadError]:
+    """An answer whose fault is always told in the same words."""
+    return lambda answer: kind(_says(answer, what), hint=hint)
 
 
-def _leaving(answer: Answer) -> CrossadError:
-    return faults.NamespaceMissing(
-        _says(answer, "the namespace is being removed"), hint="name another namespace: --namespace NAME"
-    )
-
-
-def _no_namespace(answer: Answer) -> CrossadError:
-    return faults.NamespaceMissing(
-        _says(answer, "no such namespace"), hint="create it first (k8s/ holds one), or name another: --namespace NAME"
-    )
-
-
-def _policy(answer: Answer) -> CrossadError:
-    return faults.ObjectRefused(
-        _says(answer, "a policy of the cluster refuses it"),
-        hint="change the settings that the sentence names (docs/cluster.md), or ask who runs the cluster",
-    )
-
-
-def _invalid(answer: Answer) -> CrossadError:
-    return faults.ObjectRefused(
-        _says(answer, "the server does not accept the object"), hint="correct what the sentence names in the settings"
-    )
-
-
-def _missing(answer: Answer) -> CrossadError:
-    return faults.ObjectMissing(_says(answer, "not there"))
-
-
-def _exists(answer: Answer) -> CrossadError:
-    return faults.AlreadyExists(_says(answer, "there already"))
-
-
-def _conflict(answer: Answer) -> CrossadError:
-    return faults.ObjectConflict(_says(answer, "changed meanwhile"), hint="run again")
-
-
-def _expired(answer: Answer) -> CrossadError:
-    return faults.ListExpired(_says(answer, "the list is too old"))
-
-
-def _unlike_kubernetes(answer: Answer) -> CrossadError:
-    return faults.ClusterBroken(
-        _says(answer, "no such path"), hint="is that the address of a Kubernetes API server? Look at the kubeconfig"
-    )
+_credentials = _simple(
+    faults.ClusterDenied,
+    "credentials refused",
+    "log in to the cluster again, or name another context: --context NAME (kubectl config get-contexts)",
+)
+_quota = _simple(
+    faults.QuotaExceeded,
+    "the namespace's quota is used up",
+    "wait for running Jobs to end, lower --max-active, or ask for a larger quota (kubectl describe quota)",
+)
+_leaving = _simple(
+    faults.NamespaceMissing, "the namespace is being removed", "name another namespace: --namespace NAME"
+)
+_no_namespace = _simple(
+    faults.NamespaceMissing, "no such namespace", "create it first (k8s/ holds one), or name another: --namespace NAME"
+)
+_policy = _simple(
+    faults.ObjectRefused,
+    "a policy of the cluster refuses it",
+    "change the settings that the sentence names (docs/cluster.md), or ask who runs the cluster",
+)
+_invalid = _simple(
+    faults.ObjectRefused, "the server does not accept the object", "correct what the sentence names in the settings"
+)
+_missing = _simple(faults.ObjectMissing, "not there")
+_exists = _simple(faults.AlreadyExists, "there already")
+_conflict = _simple(faults.ObjectConflict, "changed meanwhile", "run again")
+_expired = _simple(faults.ListExpired, "the list is too old")
+_unlike_kubernetes = _simple(
+    faults.ClusterBroken, "no such path", "is that the address of a Kubernetes API server? Look at the kubeconfig"
+)
 
 
 def _tells(*words: str) -> Callable[[Answer], bool]:

@@ -72,24 +72,11 @@ def _missing(answer: Answer) -> CrossadError:
     return faults.ObjectMissing(f"{answer.where}: no such object at {answer.endpoint}")
 
 
-def _no_bucket(answer: Answer) -> CrossadError:
-    return faults.StoreMissing(
-        _says(answer, "no such bucket"), hint="create the bucket, or check its name and the endpoint"
-    )
-
-
 def _denied(answer: Answer) -> CrossadError:
     action = ACTIONS.get(answer.operation, answer.operation)
     return faults.StoreDenied(
         _says(answer, "access denied"),
         hint=f"this identity needs {action} here; docs/store.md has the policy, `crossad store probe` tries it",
-    )
-
-
-def _credentials(answer: Answer) -> CrossadError:
-    return faults.StoreDenied(
-        _says(answer, "credentials refused"),
-        hint="are they for this server? They come from AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE or the environment",
     )
 
 
@@ -107,20 +94,20 @@ def _wrong_region(answer: Answer) -> CrossadError:
     )
 
 
-def _full(answer: Answer) -> CrossadError:
-    return faults.StoreBroken(_says(answer, "no space"), hint="free space or raise the quota; then run again")
+def _simple(kind: Callable[..., CrossadError], what: str, hint: str | None = None) -> Callable[[Answer], CrossadError]:
+    """An answer whose fault is always told in the same words."""
+    return lambda answer: kind(_says(answer, what), hint=hint)
 
 
-def _too_long(answer: Answer) -> CrossadError:
-    return faults.KeyRefused(_says(answer, "key refused"), hint="shorten the store's prefix")
-
-
-def _busy(answer: Answer) -> CrossadError:
-    return faults.StoreUnreachable(_says(answer, "not now"), hint="the server is overloaded or restarting; run again")
-
-
-def _simple(kind: Callable[[str], CrossadError], what: str) -> Callable[[Answer], CrossadError]:
-    return lambda answer: kind(_says(answer, what))
+_no_bucket = _simple(faults.StoreMissing, "no such bucket", "create the bucket, or check its name and the endpoint")
+_credentials = _simple(
+    faults.StoreDenied,
+    "credentials refused",
+    "are they for this server? They come from AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE or the environment",
+)
+_full = _simple(faults.StoreBroken, "no space", "free space or raise the quota; then run again")
+_too_long = _simple(faults.KeyRefused, "key refused", "shorten the store's prefix")
+_busy = _simple(faults.StoreUnreachable, "not now", "the server is overloaded or restarting; run again")
 
 
 def _is(*codes: str) -> Callable[[Answer], bool]:

@@ -1,45 +1,21 @@
-"""Asking again: ever less often, with jitter, and only as long as the patience lasts."""
+"""Asking a store again: ever less often, with jitter, and only as long as the patience lasts."""
 
 from __future__ import annotations
 
-import random
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
+from crossad.patience import Asking
 from crossad.store.faults import StoreUnreachable
 
-T = TypeVar("T")
 LONGEST = 60.0  # seconds between two rounds
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to wait for a store that does not answer; clock, sleep and dice are arguments, so tests need no time."""
+class Patience(Asking[StoreUnreachable]):
+    """How long to wait for a store that does not answer."""
 
-    seconds: float
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    dice: Callable[[], float] = field(default=random.random)
-
-    def run(self, action: Callable[[], T]) -> T:
-        """The action's value, once the store answers.
-
-        Raises:
-            StoreUnreachable: the patience is spent; the cause is the last answer.
-        """
-        began, round_ = self.clock(), 0
-        while True:
-            try:
-                return action()
-            except StoreUnreachable as error:
-                pause, round_ = self.pause(round_), round_ + 1
-                waited = self.clock() - began
-                if waited + pause > self.seconds:
-                    raise _spent(error, waited) from error
-                self.sleep(pause)
+    unanswered = StoreUnreachable
 
     def until(self, gave_up: threading.Event) -> Patience:
         """The same patience, lost as soon as somebody gives up."""
@@ -57,7 +33,10 @@ class Patience:
         """Seconds before the next round: 1, 2, 4, ... up to a minute, less up to half of it."""
         return float(min(LONGEST, 2.0 ** min(round_, 10)) * (0.5 + self.dice() / 2))
 
+    def pause_after(self, round_: int, error: StoreUnreachable) -> float:
+        """The pause of the round."""
+        return self.pause(round_)
 
-def _spent(error: StoreUnreachable, waited: float) -> StoreUnreachable:
-    told = f"{error.message} (waited {waited:.0f} s)" if waited >= 1 else error.message
-    return StoreUnreachable(told, hint=error.hint)
+    def spent(self, told: str, error: StoreUnreachable) -> StoreUnreachable:
+        """The same, with how long was waited."""
+        return StoreUnreachable(told, hint=error.hint)
