@@ -15,6 +15,11 @@ allowed; `hint` is the next step and is shown on a line of its own.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class CrossadError(Exception):
     """Base of all errors that reach a user as one message instead of a traceback."""
@@ -71,3 +76,15 @@ class EnvironmentFault(CrossadError):  # noqa: N818 - the fault is the machine's
     """The machine lacks what was asked for: a CUDA device, disk space, a package."""
 
     exit_code = 78
+
+
+def first_fault(error: ValidationError, whole: str = "") -> str:
+    """Where in a document its first fault is, and what: "conditions.0.name: Field required".
+
+    Args:
+        error: what pydantic says of a document that is checked against a model.
+        whole: what to call the document where the fault is not in a part of it.
+    """
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or whole
+    return f"{where}: {first['msg']}" if where else str(first["msg"])

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from crossad.analysis.holes import State, hole
-from crossad.errors import DataError, MissingInputError
+from crossad.errors import DataError, MissingInputError, first_fault
 from crossad.results.home import FolderHome
 from crossad.results.layout import ConditionPaths, RunPaths
 from crossad.results.ledger import Ledger
@@ -207,7 +207,7 @@ def _record(condition: ConditionPaths, condition_id: str | None) -> tuple[Record
             unreadable.append(Unreadable(path, error.strerror or "cannot be read"))
             continue
         except ValidationError as error:
-            unreadable.append(Unreadable(path, _first(error)))
+            unreadable.append(Unreadable(path, f"not a record of this crossad version: {first_fault(error, 'file')}"))
             continue
         if condition_id is None or record.condition_id == condition_id:
             return _light(record), unreadable
@@ -225,12 +225,6 @@ def _light(record: Record) -> Record:
     if record.provenance:
         change["provenance"] = record.provenance.model_copy(update={"libraries": {}, "weights": {}, "command": []})
     return record.model_copy(update=change)
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"not a record of this crossad version: {where or 'file'}: {first['msg']}"
 
 
 def _by_hand(run: str, root: Path, record: Record) -> Entry:

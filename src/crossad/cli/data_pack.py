@@ -54,11 +54,11 @@ def pack(root: Path, target: str, only: tuple[str, ...], data_options: tuple[str
     with bad_input():
         from crossad.cli.progress import progress, stoppable
         from crossad.data.pack import pack as pack_root
-        from crossad.store.opening import open_store
+        from crossad.store.opening import on_s3, open_store
 
         _require_other_place(root, target)
         address = Address(target, options=data_options)
-        store = open_store(target, address.settings() if target.startswith("s3://") else None)
+        store = open_store(target, address.settings() if on_s3(target) else None)
         with stoppable(), progress() as advance:
             result = pack_root(root, store, only, advance)
     if as_json:
@@ -78,9 +78,10 @@ def _require_other_place(root: Path, target: str) -> None:
         UsageError: it would be.
     """
     from crossad.errors import UsageError
+    from crossad.store.opening import on_s3
 
     folder = Path(target.removeprefix("file://"))
-    if not target.startswith("s3://") and folder.resolve().is_relative_to(root.resolve()):
+    if not on_s3(target) and folder.resolve().is_relative_to(root.resolve()):
         raise UsageError(f"TARGET {target} lies in ROOT {root}", hint="name another folder, or s3://bucket/prefix")
 
 

@@ -66,10 +66,11 @@ class Address:
         """
         from crossad.data.places import open_images
         from crossad.errors import UsageError
+        from crossad.store.opening import on_s3
         from crossad.store.patience import Patience
 
         address = self.text or default
-        remote = address.startswith("s3://")
+        remote = on_s3(address)
         if self.options and not remote:
             raise UsageError(f"{OPTION}: only for --data s3://bucket/prefix, got {address}")
         if not remote:

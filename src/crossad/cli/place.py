@@ -32,7 +32,9 @@ class Place:
     @property
     def results(self) -> Path:
         """The local folder: the store itself, or a bucket's working folder."""
-        if self.results_dir is None and self.store and not self.store.startswith("s3://"):
+        from crossad.store.opening import on_s3
+
+        if self.results_dir is None and self.store and not on_s3(self.store):
             return Path(self.store)
         return self.results_dir or RESULTS
 
@@ -48,10 +50,7 @@ class Place:
 
     def waiting_home(self, gave_up: threading.Event) -> Home:
         """Open it for long work: a bucket is waited for as its options say, until somebody gives up."""
-        from crossad.store.patience import Patience
-
-        patience = Patience(parse_options(self.options).patience_seconds)
-        return self.home(patience.until(gave_up), brief=False)
+        return self.home(waiting(parse_options(self.options), gave_up), brief=False)
 
     def home(self, patience: Patience | None = None, *, brief: bool = True) -> Home:
         """Open it.
@@ -77,6 +76,13 @@ class Place:
             )
         store = self.store or str(self.results)
         return open_home(store, self.results, parse_options(self.options, brief=brief) if remote else None, patience)
+
+
+def waiting(options: S3Options, gave_up: threading.Event) -> Patience:
+    """The patience of long work: as long as the options say, until somebody gives up."""
+    from crossad.store.patience import Patience
+
+    return Patience(options.patience_seconds).until(gave_up)
 
 
 def parse_options(pairs: tuple[str, ...], *, brief: bool = False, option: str = "--store-option") -> S3Options:

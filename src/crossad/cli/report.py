@@ -75,10 +75,11 @@ def from_store(home: Home, runs: tuple[str, ...], all_models: bool, out: Path | 
     """The same from a bucket: what a report shows is brought, and a report of one run is kept there, too."""
     from crossad.analysis.report import write_collection
     from crossad.cli.progress import progress
-    from crossad.fetch.gather import gather, newest_run, publish
+    from crossad.fetch.gather import gather, publish
+    from crossad.launch.control import find_run
     from crossad.results.layout import RunPaths
 
-    chosen = runs if runs or all_models else (newest_run(home),)
+    chosen = runs if runs or all_models else (find_run(home, None).run,)
     with progress() as advance:
         collection = gather(home, chosen, advance)
     one = len(collection.runs) == 1

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from crossad.cli.images import Address, data_options
-from crossad.cli.place import Place, parse_options, place_options
+from crossad.cli.place import Place, place_options, waiting
 
 
 @click.command(
@@ -99,17 +99,17 @@ def command(
 
         from crossad.errors import InterruptedRun
         from crossad.results.layout import run_name as timestamp
-        from crossad.store.patience import Patience
-        from crossad.trainer.task import experiment_ids, load_task, planned_data
+        from crossad.trainer.task import DEFAULT_DATA, find_plan, load_task
 
         run = run_name or timestamp(datetime.now(UTC))
-        patience = Patience(parse_options(place.options).patience_seconds).until(interrupt.event)
-        where: dict[str, Any] = {"results": place.results, "home": place.home(patience, brief=False), "run": run}
-        waiting = Patience(data.settings().patience_seconds).until(interrupt.event)
-        images = data.open(planned_data(config_file), waiting)
+        home = place.waiting_home(interrupt.event)
+        where: dict[str, Any] = {"results": place.results, "home": home, "run": run}
+        plan = find_plan(config_file)
+        images = data.open(plan.data if plan else DEFAULT_DATA, waiting(data.settings(), interrupt.event))
+        planned = plan.conditions if plan and experiment_id == "all" else None
+        ids = [experiment_id] if planned is None else [str(entry.experiment_id) for entry in planned]
         tasks = [
-            load_task(config_file, one, data=images, interrupt=interrupt, **where, **options)
-            for one in experiment_ids(config_file, experiment_id)
+            load_task(config_file, one, data=images, plan=plan, interrupt=interrupt, **where, **options) for one in ids
         ]
 
         from crossad.trainer.several import run_conditions  # loads torch: faults of the input are told before

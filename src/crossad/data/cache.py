@@ -10,7 +10,6 @@ Everything may be deleted while nothing runs: it is fetched again.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import threading
@@ -28,7 +27,7 @@ from crossad.data.index import Archive, Index, SplitLock, read_index
 from crossad.data.layout import LABELS
 from crossad.data.lock import NAME as LOCK
 from crossad.errors import DataError, EnvironmentFault
-from crossad.files import sha256_file, sync_folder, write_json
+from crossad.files import alone, sha256_file, sync_folder, write_json
 from crossad.store.base import Expected
 from crossad.store.disk import translated
 from crossad.store.faults import ObjectDamaged, ObjectMissing
@@ -124,15 +123,11 @@ class Cache:
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
-        """Wait until no other process of this machine does the same; the kernel ends a lock with its process."""
+        """Wait until no other process of this machine does the same."""
         path = self.folder / "locks" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with alone(path, 0o666):
             yield
-        finally:
-            os.close(descriptor)
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
@@ -197,10 +192,11 @@ class _Wanted:
     def _download(self, aside: Path, advance: Advance) -> Path:
         """The archive here; a download or an unpacking that was killed goes on where it stopped."""
         path, known = aside / "archive.zip", self.archive
-        if not path.is_file() or path.stat().st_size != known.bytes or sha256_file(path) != known.sha256:
+        expected = Expected(known.bytes, known.sha256)
+        if not expected.fits(path):
             try:
                 with _watched(aside, -(-known.bytes // MIB), partial(advance, f"fetch {self.name} (MiB)")):
-                    self.cache.store.get_file(known.key, path, Expected(known.bytes, known.sha256))
+                    self.cache.store.get_file(known.key, path, expected)
             except (ObjectDamaged, ObjectMissing) as error:
                 where = f"{self.cache.store.uri}/{known.key}"
                 hint = f"delete {where}, then pack again: crossad data pack ROOT {self.cache.store.uri}"

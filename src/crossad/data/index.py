@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from crossad.errors import DataError, MissingInputError
+from crossad.errors import DataError, MissingInputError, first_fault
 from crossad.files import canonical_json
 from crossad.store.faults import ObjectMissing
 
@@ -180,10 +180,8 @@ def find_index(store: Store) -> Index | None:
     try:
         return Index.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        told = f"{where}: {first['msg']}" if where else str(first["msg"])
-        raise DataError(f"{store.uri}/{NAME}: not an index of packed images: {told}", hint=REPACK) from error
+        told = f"not an index of packed images: {first_fault(error)}"
+        raise DataError(f"{store.uri}/{NAME}: {told}", hint=REPACK) from error
 
 
 def read_index(store: Store) -> Index:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from crossad.conditions.faults import near
-from crossad.errors import DataError, MissingInputError, UsageError
+from crossad.errors import DataError, MissingInputError, first_fault
 from crossad.fetch.crew import spread
 from crossad.fetch.paths import printable, same_name
 from crossad.results.home import Home, Kept
@@ -73,7 +73,7 @@ def find_plan(home: Home, run: str) -> Plan:
     try:
         plan = newest_plan(home.state, run) if slug(run) == run else None
     except ValidationError as error:
-        told = printable(f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}")
+        told = printable(first_fault(error))
         raise DataError(f"not a plan of this crossad version: run {run} in {home.uri}: {told[:200]}") from error
     if plan is None:
         names = [plan.run for plan in load_plans(home)]
@@ -82,21 +82,6 @@ def find_plan(home: Home, run: str) -> Plan:
     if plan.run != run:  # its folder is called so
         raise DataError(f"the plan of run {run} in {home.uri} is one of run {plan.run[:80]!r}")
     return plan
-
-
-def choose(plan: Plan, names: Sequence[str]) -> tuple[PlanEntry, ...]:
-    """Conditions by name or number; all where none is named.
-
-    Raises:
-        UsageError: one of them is not in the plan.
-    """
-    known = {str(entry.experiment_id): entry for entry in plan.conditions}
-    known |= {entry.name: entry for entry in plan.conditions}
-    if unknown := [name for name in names if name not in known]:
-        hint = near(unknown[0], known) or f"it has: {', '.join(entry.name for entry in plan.conditions[:20])}"
-        raise UsageError(f"no such condition in run {plan.run}: {', '.join(unknown)}", hint=hint)
-    chosen = {known[name].experiment_id for name in names}
-    return tuple(entry for entry in plan.conditions if not names or entry.experiment_id in chosen)
 
 
 def refused(plan: Plan) -> dict[int, str]:
@@ -165,8 +150,7 @@ def _commit(body: dict[str, Any], name: str) -> Commit:
     try:
         return Commit.model_validate(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"not a commit of this version: {name}: {first['loc']}: {first['msg']}") from error
+        raise DataError(f"not a commit of this version: {name}: {first_fault(error)}") from error
 
 
 def _found(home: Home, told: Told, entry: PlanEntry) -> Found:

@@ -10,6 +10,7 @@ from crossad.analysis.collect import Collection, Known, collect
 from crossad.analysis.holes import State
 from crossad.errors import MissingInputError
 from crossad.fetch.found import find_plan
+from crossad.fetch.reports import report_folder
 from crossad.fetch.session import Advance, fetch
 from crossad.fetch.wanted import Kind
 from crossad.launch.afar import FarObserver
@@ -51,18 +52,6 @@ def gather(home: Home, runs: Sequence[str], advance: Advance) -> Collection:
     return collect(mirror, names, home.ledger, known)
 
 
-def newest_run(home: Home) -> str:
-    """The run of a bucket that was started last.
-
-    Raises:
-        MissingInputError: there is none.
-    """
-    plans = load_plans(home)
-    if not plans:
-        raise MissingInputError(f"no run in {home.uri}", hint="start one: crossad run FILE --store s3://bucket/prefix")
-    return plans[-1].run
-
-
 def publish(home: Home, collection: Collection, page: Path) -> str:
     """Put a report of one run into its store; equal records give the same place, so two at once do no harm.
 
@@ -75,7 +64,7 @@ def publish(home: Home, collection: Collection, page: Path) -> str:
     ]
     facts = sorted(" ".join(words) for words in seen)
     name = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
-    below = f"runs/{run}/reports/{name}/"
+    below = f"{report_folder(run)}{name}/"
     files = [path for path in sorted(page.parent.rglob("*")) if path.is_file() and path != page]
     for path in (*files, page):  # the page last: a report without one is not whole
         kind = "text/html; charset=utf-8" if path == page else None

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import IO
 
 from crossad.fetch.wanted import Item
-from crossad.files import sha256_file
 from crossad.results.pictures import pack_pictures
 from crossad.store.base import Expected
 from crossad.store.landing import BLOCK
@@ -24,9 +23,7 @@ def is_there(item: Item) -> bool:
 
 def same(path: Path, expected: Expected) -> bool:
     """Whether a file has the expected bytes; never where the sha256 is unknown."""
-    there = expected.sha256 is not None and path.is_file() and not path.is_symlink()
-    there = there and expected.size in (None, path.stat().st_size)
-    return there and sha256_file(path) == expected.sha256
+    return expected.sha256 is not None and not path.is_symlink() and expected.fits(path)
 
 
 def leading(handle: IO[bytes], pieces: tuple[tuple[str, Expected], ...]) -> int:

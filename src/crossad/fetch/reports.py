@@ -10,9 +10,14 @@ from crossad.fetch.paths import check_apart, inside
 from crossad.fetch.wanted import Item
 from crossad.files import sha256_file, write_json
 from crossad.results.home import Home
-from crossad.results.layout import STATE, RunPaths
+from crossad.results.layout import STATE, RunPaths, run_key
 from crossad.store.base import Entry, Expected, Store
 from crossad.store.folder import FolderStore
+
+
+def report_folder(run: str) -> str:
+    """How the keys of all reports of a run begin; a part of its own for each report follows."""
+    return run_key(run, "reports/")
 
 
 class Report:
@@ -71,7 +76,7 @@ def find_report(home: Home, paths: RunPaths) -> Report | str:
 
 def _newest(store: Store, run: str) -> list[tuple[Entry, str]]:
     """The objects of a run's newest report with their paths below `report/`."""
-    below = f"runs/{run}/reports/"
+    below = report_folder(run)
     reports: dict[str, list[Entry]] = {}
     for entry in store.list(below):
         name, slash, _ = entry.key.removeprefix(below).partition("/")

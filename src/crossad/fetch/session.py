@@ -15,12 +15,13 @@ from pathlib import Path
 from crossad.errors import DataError
 from crossad.fetch.bring import bring_all
 from crossad.fetch.crew import spread
-from crossad.fetch.found import Found, choose, files_of, find_plan, look, refused
+from crossad.fetch.found import Found, files_of, find_plan, look, refused
 from crossad.fetch.paths import check_target, printable
 from crossad.fetch.present import is_there
 from crossad.fetch.reports import Report, find_report
-from crossad.fetch.tree import alone, seal, write_run
+from crossad.fetch.tree import held, seal, write_run
 from crossad.fetch.wanted import KINDS, Item, Kind, items
+from crossad.launch.control import choose
 from crossad.results.home import Home
 from crossad.results.layout import RunPaths
 from crossad.results.plan import Plan, PlanEntry
@@ -95,7 +96,7 @@ def fetch(
     paths, fetched = RunPaths(folder, run), Fetched(run, folder / run)
     entries = _chosen(plan, names, fetched)
     check_target(paths)
-    with alone(paths):
+    with held(paths):
         found = look(home, entries, threads, lambda: advance("conditions", 1, len(entries)))
         conditions = _list(found, paths, only, fetched)
         report = find_report(home, paths) if "reports" in only else None

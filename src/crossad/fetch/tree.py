@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from crossad.errors import DataError
 from crossad.fetch.found import Found, refused
 from crossad.fetch.runlogs import write_logs
 from crossad.fetch.wanted import Item
-from crossad.files import sha256_file, write_atomic
+from crossad.files import alone, sha256_file, write_atomic
 from crossad.launch.journal import link
 from crossad.results.home import FolderHome
 from crossad.results.layout import ConditionPaths, RunPaths, slug
 from crossad.results.manifest import Artifact, Manifest, parse_manifest, write_manifest
-from crossad.results.plan import Plan
+from crossad.results.plan import Plan, revision_key
 from crossad.store.disk import translated
 
 _UNFINISHED = re.compile(r"\..*\.[0-9a-f]{16}\.(part|zip|tmp)")
 
 
 @contextmanager
-def alone(paths: RunPaths) -> Iterator[None]:
-    """Wait until no other process fetches this run into this folder; the lock ends with its process."""
-    with translated(str(paths.root)):
-        paths.root.mkdir(parents=True, exist_ok=True)
-        lock = paths.root / ".fetch.lock"
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+def held(paths: RunPaths) -> Iterator[None]:
+    """Wait until no other process fetches this run into this folder."""
+    with ExitStack() as stack:
+        with translated(str(paths.root)):
+            paths.root.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(alone(paths.root / ".fetch.lock"))
         yield
-    finally:
-        os.close(descriptor)
 
 
 def seal(found: Found, paths: ConditionPaths, items: Sequence[Item]) -> None:
@@ -92,7 +86,7 @@ def write_run(paths: RunPaths, plan: Plan, found: Sequence[Found]) -> None:
     """
     home = FolderHome(paths.results)
     text = plan.model_dump_json(indent=2) + "\n"
-    home.state.put(f"runs/{plan.run}/plans/{plan.revision:04d}.json", text.encode())
+    home.state.put(revision_key(plan.run, plan.revision), text.encode())
     write_atomic(paths.plan, text)
     for one in found:
         condition = paths.condition(one.entry.name)

@@ -10,7 +10,7 @@ from typing import Literal
 from crossad.errors import DataError
 from crossad.fetch.found import Found
 from crossad.fetch.paths import check_apart, inside
-from crossad.results.layout import ConditionPaths, slug
+from crossad.results.layout import ATTEMPTS, ConditionPaths, slug
 from crossad.results.manifest import Manifest
 from crossad.store.base import Expected
 from crossad.store.keys import check_key
@@ -19,7 +19,6 @@ Kind = Literal["records", "predictions", "checkpoints", "visualizations", "tenso
 KINDS: tuple[Kind, ...] = (
     "records", "predictions", "checkpoints", "visualizations", "tensorboard", "logs", "reports"
 )  # fmt: skip
-ATTEMPTS = "attempts/"  # in a bucket, everything that a manifest may name lies there
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def _size(size: int | None) -> int | None:
 
 def _key(found: Found, key: str | None) -> str:
     """A key that a manifest of this store may name."""
-    below = ATTEMPTS if found.remote else f"{found.folder}/"
+    below = f"{ATTEMPTS}/" if found.remote else f"{found.folder}/"
     if not key or not check_key(key).startswith(below):
         raise DataError(f"a key from outside is refused: {str(key)[:80]!r}: allowed below {below}")
     return key

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from crossad.launch.standing import Observer, Standing, StandingState
-from crossad.launch.state import Trainer, Verdict
+from crossad.launch.state import Trainer, Verdict, verdict_key
 from crossad.launch.words import clock, describe
 from crossad.results.beacons import Beacon, beacon_folder, read_beacon
 from crossad.results.home import Home
+from crossad.results.layout import run_key
 from crossad.results.ledger import Ledger
 from crossad.results.plan import PlanEntry
 from crossad.store.base import Entry, Store
@@ -52,8 +53,7 @@ def view(home: Home, run: str, wanted: Sequence[str]) -> View:
     """
     state, ledger = home.state, home.ledger
     committed = ledger.commits("condition")
-    below = f"runs/{run}/"
-    listed = list(state.list(below))
+    listed = list(state.list(run_key(run, "")))
     told = set(wanted) if len(wanted) <= DETAILED else {one for one in wanted if one not in committed}
     now = state.now()
     with ThreadPoolExecutor(THREADS) as pool:
@@ -64,13 +64,14 @@ def view(home: Home, run: str, wanted: Sequence[str]) -> View:
             for (one, (entry, attempts)), beacon in zip(beacons.items(), read, strict=True)
             if beacon is not None
         }
-        closed = _closed(listed, below, told)
+        closed = _closed(listed, run, told)
         bodies = pool.map(state.read_once, closed.values())
         verdicts = {
             one: Verdict.model_validate_json(body) for one, body in zip(closed, bodies, strict=True) if body is not None
         }
         open_ = [one for one in wanted if one not in committed]
-        failures = dict(zip(open_, pool.map(lambda one: _last(ledger, one), open_), strict=True))
+        failed = ledger.failed(open_)
+        failures = dict(zip(failed, pool.map(lambda names: ledger.read(names[-1]), failed.values()), strict=True))
     return View(committed, verdicts, sightings, {one: found for one, found in failures.items() if found})
 
 
@@ -92,12 +93,12 @@ def _newest(listed: Iterable[Entry], below: str, wanted: set[str]) -> dict[str, 
     return found
 
 
-def _closed(listed: Iterable[Entry], below: str, wanted: set[str]) -> dict[str, str]:
+def _closed(listed: Iterable[Entry], run: str, wanted: set[str]) -> dict[str, str]:
     """Per condition the verdict on its present generation, if there is one."""
     verdicts: dict[str, set[int]] = {}
     retries: dict[str, int] = {}
     for entry in listed:
-        kind, _, rest = entry.key.removeprefix(below).partition("/")
+        kind, _, rest = entry.key.removeprefix(run_key(run, "")).partition("/")
         one, _, number = rest.partition("/")
         if one in wanted and kind == "verdicts":
             verdicts.setdefault(one, set()).add(int(number.removesuffix(".json")))
@@ -105,20 +106,13 @@ def _closed(listed: Iterable[Entry], below: str, wanted: set[str]) -> dict[str, 
             retries[one] = retries.get(one, 0) + 1
     generation = {one: 1 + retries.get(one, 0) for one in verdicts}
     return {
-        one: f"{below}verdicts/{one}/{generation[one]:04d}.json"
-        for one, numbers in verdicts.items()
-        if generation[one] in numbers
+        one: verdict_key(run, one, generation[one]) for one, numbers in verdicts.items() if generation[one] in numbers
     }
 
 
 def _sighting(beacon: Beacon, entry: Entry, attempts: int, now: datetime) -> Sighting:
     silence = max(0.0, (now - entry.modified).total_seconds())
     return Sighting(beacon, entry.modified, attempts, beacon.working(entry.modified, now), silence)
-
-
-def _last(ledger: Ledger, condition_id: str) -> dict[str, Any] | None:
-    found = ledger.failures(condition_id)
-    return found[-1] if found else None
 
 
 class FarObserver(Observer):

@@ -23,7 +23,7 @@ from crossad.errors import UsageError
 from crossad.files import write_atomic
 from crossad.launch.process import Mark, mark
 from crossad.results.home import Home
-from crossad.results.layout import STATE, slug
+from crossad.results.layout import STATE, run_key, slug
 
 Model = TypeVar("Model", bound=BaseModel)
 VerdictKind = Literal["failed", "cancelled"]
@@ -88,11 +88,11 @@ class RunState:
 
     def generation(self, condition_id: str) -> int:
         """1, and one more for each retry."""
-        return 1 + sum(1 for _ in self.store.list(f"runs/{self.run}/retries/{condition_id}/"))
+        return 1 + sum(1 for _ in self.store.list(run_key(self.run, f"retries/{condition_id}/")))
 
     def verdict(self, condition_id: str) -> Verdict | None:
         """The verdict on the present generation, if it is closed."""
-        body = self.store.read_once(self._verdict_key(condition_id, self.generation(condition_id)))
+        body = self.store.read_once(verdict_key(self.run, condition_id, self.generation(condition_id)))
         return None if body is None else Verdict.model_validate_json(body)
 
     def close(
@@ -108,18 +108,15 @@ class RunState:
         number = self.generation(condition_id)
         verdict = Verdict(kind=kind, reason=reason, hint=hint, exit_code=exit_code, generation=number, at=now_text())
         self.store.create_once(
-            self._verdict_key(condition_id, number), f"{verdict.model_dump_json(indent=2)}\n".encode()
+            verdict_key(self.run, condition_id, number), f"{verdict.model_dump_json(indent=2)}\n".encode()
         )
 
     def reopen(self, condition_id: str) -> bool:
         """Open the next generation; False where the present one has no verdict to overrule."""
         if self.verdict(condition_id) is None:
             return False
-        key = f"runs/{self.run}/retries/{condition_id}/{self.generation(condition_id):04d}.json"
+        key = run_key(self.run, f"retries/{condition_id}/{self.generation(condition_id):04d}.json")
         return self.store.create_once(key, f"{json.dumps({'at': now_text()})}\n".encode()) == "created"
-
-    def _verdict_key(self, condition_id: str, generation: int) -> str:
-        return f"runs/{self.run}/verdicts/{condition_id}/{generation:04d}.json"
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -153,6 +150,11 @@ class RunState:
         except BlockingIOError:
             return _read(Holder, self.root / "holder.json")
         return None
+
+
+def verdict_key(run: str, condition_id: str, generation: int) -> str:
+    """The object that closes a generation of a condition."""
+    return run_key(run, f"verdicts/{condition_id}/{generation:04d}.json")
 
 
 def now_text() -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from crossad.results.layout import run_key
 from crossad.results.progress import Progress
 from crossad.store.base import Store
 from crossad.store.faults import ObjectMissing
@@ -32,7 +33,7 @@ class Beacon(BaseModel):
 
 def beacon_folder(run: str) -> str:
     """All beacons of a run."""
-    return f"runs/{run}/live/"
+    return run_key(run, "live/")
 
 
 def beacon_key(run: str, condition_id: str, attempt: str) -> str:

@@ -150,11 +150,12 @@ class BucketHome:
 
     def bring(self, kept: Kept, target: Path) -> Path | None:
         """Download, verified; bytes that are here already are not asked for."""
-        if target.is_file() and target.stat().st_size == kept.bytes and sha256_file(target) == kept.sha256:
+        expected = Expected(kept.bytes, kept.sha256)
+        if expected.fits(target):
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self.state.get_file(kept.ref, target, Expected(kept.bytes, kept.sha256))
+            self.state.get_file(kept.ref, target, expected)
         except (ObjectMissing, ObjectDamaged):
             return None
         return target

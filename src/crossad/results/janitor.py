@@ -13,7 +13,8 @@ from datetime import timedelta
 
 from crossad.errors import CrossadError
 from crossad.results.checkpoints import PREFIX as CHECKPOINTS
-from crossad.results.leads import ATTEMPTS, Trouble, follow, is_state, owner
+from crossad.results.layout import attempt_key
+from crossad.results.leads import Trouble, follow, is_state, owner
 from crossad.results.ledger import COMMITS, FAILURES
 from crossad.results.survey import THREADS, Item, Survey, spread
 from crossad.store.base import Entry, Store
@@ -114,7 +115,7 @@ class _Work:
         leads, name = self._found.leads, owner(item.key)
         if item.kind == "attempt" and name in leads.attempts:
             return Done(item, stays="something leads to it now")
-        entries = list(self._store.list(f"{ATTEMPTS}/{name}/"))
+        entries = list(self._store.list(attempt_key(name, "")))
         if any(entry.modified >= self._found.before for entry in entries):
             return Done(item, stays="written to meanwhile")
         part = [entry for entry in entries if item.kind == "attempt" or is_state(entry.key)]

@@ -11,6 +11,7 @@ from pathlib import Path
 SLUG_LENGTH = 80
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.+-]+")
 STATE = ".crossad"  # inside a results folder: commits, failures, verdicts
+ATTEMPTS, RUNS = "attempts", "runs"  # first parts of keys in a store
 
 
 def slug(name: str) -> str:
@@ -24,6 +25,16 @@ def slug(name: str) -> str:
 def run_name(now: datetime) -> str:
     """The guide's session timestamp, YYYYMMDD_HHMMSS."""
     return now.strftime("%Y%m%d_%H%M%S")
+
+
+def attempt_key(attempt: str, name: str) -> str:
+    """An object that an attempt wrote into a bucket."""
+    return f"{ATTEMPTS}/{attempt}/{name}"
+
+
+def run_key(run: str, name: str) -> str:
+    """An object of a run in a store, or with a "/" at its end what such keys begin with."""
+    return f"{RUNS}/{run}/{name}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from typing import Any
 from crossad.errors import CrossadError, DataError
 from crossad.results.checkpoints import PREFIX as CHECKPOINTS
 from crossad.results.checkpoints import Checkpoint
+from crossad.results.layout import ATTEMPTS, RUNS
 from crossad.results.ledger import COMMITS, FAILURES, WITHDRAWN
 from crossad.results.ledger import parse as parse_commit
 from crossad.results.manifest import parse_manifest
@@ -24,7 +25,6 @@ from crossad.store.base import Store
 from crossad.store.faults import ObjectMissing
 from crossad.store.once import CLAIMS
 
-ATTEMPTS = "attempts"
 MANIFEST = "manifest.json"
 _KEY = re.compile(rf"{ATTEMPTS}/([^/\"\\\s]+)/")
 _NAMED = re.compile(r'"attempt"\s*:\s*"([^"\\/]+)"')
@@ -79,7 +79,7 @@ def follow(store: Store, key: str) -> Leads:
     if body is None:
         return leads
     value = _take(leads, key, body, _checker(key))
-    if key.startswith((f"{FAILURES}/", f"{CHECKPOINTS}/", "runs/")):
+    if key.startswith((f"{FAILURES}/", f"{CHECKPOINTS}/", f"{RUNS}/")):
         leads.attempts.add(key.rpartition("/")[2].removesuffix(".json"))  # also where the body is damaged
     manifest = value.get("manifest") if isinstance(value, dict) else None
     if isinstance(manifest, dict) and isinstance(manifest.get("ref"), str) and owner(manifest["ref"]):

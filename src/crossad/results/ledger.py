@@ -33,10 +33,10 @@ class Ledger:
     def committed(self, kind: Kind, key: str, lock: str | None = None) -> dict[str, Any] | None:
         """The commit of a key under a data lock; without a lock any commit of the key counts, the newest first."""
         if lock:
-            return self._read(commit_key(kind, key, lock))
+            return self.read(commit_key(kind, key, lock))
         there = sorted(self._all(kind, key), key=lambda entry: (entry.modified, entry.key))
         # without conditional writes a commit may be claimed and not yet listed: reading by name settles it
-        return self._read(there[-1].key if there else commit_key(kind, key, None))
+        return self.read(there[-1].key if there else commit_key(kind, key, None))
 
     def stale(self, kind: Kind, key: str, lock: str) -> bool:
         """True where the key was committed, but only with other data than `lock` names."""
@@ -81,7 +81,8 @@ class Ledger:
         Raises:
             DataError: it is not what this version wrote.
         """
-        return self._read(name)
+        body = self.state.read_once(name)
+        return None if body is None else parse(body, f"{self.state.uri}/{name}")
 
     def _each(self, prefixes: Iterable[str]) -> Iterator[Entry]:
         for prefix in prefixes:
@@ -121,15 +122,11 @@ class Ledger:
     def failures(self, condition_id: str) -> list[dict[str, Any]]:
         """All failures of a condition, oldest first."""
         entries = sorted(self.state.list(f"{FAILURES}/{condition_id}/"), key=lambda entry: (entry.modified, entry.key))
-        return [found for entry in entries if (found := self._read(entry.key)) is not None]
+        return [found for entry in entries if (found := self.read(entry.key)) is not None]
 
     def _all(self, kind: Kind, key: str) -> Iterator[Entry]:
         """The entries of a key's commits, under whatever lock."""
         return (entry for entry in self.state.list(f"{COMMITS}/{kind}-{key}") if _parts(entry.key, kind)[0] == key)
-
-    def _read(self, key: str) -> dict[str, Any] | None:
-        body = self.state.read_once(key)
-        return None if body is None else parse(body, f"{self.state.uri}/{key}")
 
 
 def commit_key(kind: Kind, key: str, lock: str | None) -> str:

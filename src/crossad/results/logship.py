@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from crossad.results.home import Kept
-from crossad.results.layout import ConditionPaths
+from crossad.results.layout import ConditionPaths, attempt_key
 from crossad.store.base import Store
 
 CHUNK = 4 * 2**20  # bytes at most
@@ -51,7 +51,7 @@ class LogShipper:
 
 def log_folder(attempt: str, name: str) -> str:
     """How the keys of a log's pieces begin; they are in the order of the pieces."""
-    return f"attempts/{attempt}/logs/{name}-"
+    return attempt_key(attempt, f"logs/{name}-")
 
 
 def _size(path: Path) -> int:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from crossad.errors import DataError
+from crossad.errors import DataError, first_fault
 from crossad.files import sha256_file, write_json
 from crossad.results.home import Kept
 from crossad.results.layout import ConditionPaths
@@ -70,10 +70,8 @@ def parse_manifest(body: bytes, where: str) -> Manifest:
     try:
         return Manifest.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise DataError(
-            f"not a manifest of this crossad version: {where}: {place}: {first['msg']}",
+            f"not a manifest of this crossad version: {where}: {first_fault(error)}",
             hint="use the version that wrote it",
         ) from error
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from crossad.errors import ConditionError, DataError, MissingInputError
+from crossad.errors import ConditionError, DataError, MissingInputError, first_fault
 from crossad.files import canonical_json
 from crossad.results.plan import Plan, PlanEntry
 
@@ -74,10 +74,8 @@ def unpack(packed: bytes, where: str) -> Plan:
     except zlib.error as error:
         raise DataError(f"not a packed plan: {where}: {error}", hint="apply the rendered files again") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"])
         raise DataError(
-            f"not a plan of this crossad version: {where}: {path}: {first['msg']}",
+            f"not a plan of this crossad version: {where}: {first_fault(error)}",
             hint="use an image of the version that rendered it",
         ) from error
 

@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from crossad.errors import DataError, MissingInputError, UsageError
+from crossad.errors import DataError, MissingInputError, UsageError, first_fault
 from crossad.files import write_atomic
 from crossad.results.home import Home
-from crossad.results.layout import RunPaths
+from crossad.results.layout import RUNS, RunPaths, run_key
 from crossad.store.base import Store
 
-_REVISION = re.compile(r"runs/([^/]+)/plans/\d+\.json")
+_REVISION = re.compile(rf"{RUNS}/([^/]+)/plans/\d+\.json")
 
 
 class PlanEntry(BaseModel):
@@ -87,10 +87,8 @@ def load_plan(paths: RunPaths) -> Plan:
             f"no run of this name: {paths.run} in {paths.results}", hint="list the runs: ls results"
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise DataError(
-            f"not a plan of this crossad version: {paths.plan}: {where}: {first['msg']}",
+            f"not a plan of this crossad version: {paths.plan}: {first_fault(error)}",
             hint="use the version that wrote it, or start a new run with --run NAME",
         ) from error
 
@@ -114,7 +112,7 @@ def _visible(results: Path) -> Iterator[bytes]:
 def _pinned(state: Store) -> Iterator[bytes]:
     """The newest revision of every run: the listing is in the order of keys, so a run's last plan is its newest."""
     newest: dict[str, str] = {}
-    for entry in state.list("runs/"):
+    for entry in state.list(f"{RUNS}/"):
         if found := _REVISION.fullmatch(entry.key):
             newest[found[1]] = entry.key
     return (body for key in newest.values() if (body := state.read_once(key)) is not None)
@@ -122,8 +120,8 @@ def _pinned(state: Store) -> Iterator[bytes]:
 
 def newest_plan(state: Store, run: str) -> Plan | None:
     """The newest revision of a run's plan, or None where the store has no such run."""
-    revisions = [entry.key for entry in state.list(_folder(run)) if _REVISION.fullmatch(entry.key)]
-    body = state.read_once(revisions[-1] if revisions else f"{_folder(run)}0001.json")
+    revisions = [entry.key for entry in state.list(run_key(run, "plans/")) if _REVISION.fullmatch(entry.key)]
+    body = state.read_once(revisions[-1] if revisions else revision_key(run, 1))
     return None if body is None else Plan.model_validate_json(body)
 
 
@@ -146,15 +144,15 @@ def pin_plan(home: Home, plan: Plan) -> Plan:
             merged = _merged(old, plan)
             pinned = old.model_copy(update={"revision": old.revision + 1, "conditions": merged})
         text = pinned.model_dump_json(indent=2) + "\n"
-        key = f"{_folder(plan.run)}{pinned.revision:04d}.json"
         # "exists" for a revision other than ours: somebody pinned between our look and our write, so look again
-        if pinned is old or home.state.create_once(key, text.encode()) == "created":
+        if pinned is old or home.state.create_once(revision_key(plan.run, pinned.revision), text.encode()) == "created":
             write_atomic(RunPaths(home.results, plan.run).plan, text)
             return pinned
 
 
-def _folder(run: str) -> str:
-    return f"runs/{run}/plans/"
+def revision_key(run: str, revision: int) -> str:
+    """The object that holds a revision of a run's plan."""
+    return run_key(run, f"plans/{revision:04d}.json")
 
 
 def _merged(old: Plan, new: Plan) -> tuple[PlanEntry, ...]:

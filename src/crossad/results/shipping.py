@@ -6,17 +6,19 @@ that wait only the newest is kept.
 
 from __future__ import annotations
 
-import queue
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from crossad.errors import CrossadError
 from crossad.results.beacons import Beacon, beacon_key
 from crossad.results.checkpoints import Checkpoint, newest_checkpoint, pointer_key
 from crossad.results.home import Home, Kept
+from crossad.results.layout import attempt_key
 from crossad.results.logship import LogShipper
 from crossad.results.manifest import Archive, Artifact, Log, Manifest, finished_files, write_manifest
 from crossad.results.outbox import Finished, Job, Published, Sender
@@ -24,6 +26,7 @@ from crossad.results.progress import read_progress
 
 SHIP_SECONDS = 30.0
 Say = Callable[[str], None]
+_Unsent = tuple[str, str, Path, int]  # of a checkpoint: work, key, a link to its bytes, step
 
 
 class BucketOutbox:
@@ -34,20 +37,17 @@ class BucketOutbox:
         self._home, self._sender, self._say = home, sender, say
         self._every = ship_seconds
         self._logs = LogShipper(home.state, sender.attempt, sender.paths)
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._pending = 0
-        self._changed = threading.Condition()
-        self._fault: BaseException | None = None
+        self._carrier = ThreadPoolExecutor(1, thread_name_prefix="crossad-carrier")
+        self._last: Future[None] | None = None  # of the line
+        self._changing = threading.Lock()  # of `_last` and `_waiting`
         self._closing = threading.Event()
-        self._waiting: tuple[str, str, Path, int] | None = None  # the newest checkpoint that is not sent yet
+        self._waiting: _Unsent | None = None  # the newest checkpoint that is not sent yet
         self._sent: Checkpoint | None = None
         self._sending = threading.Lock()
         self._parents: tuple[str, ...] = ()
-        self._carrier = threading.Thread(target=self._carry, name="crossad-carrier", daemon=True)
         self._pump = threading.Thread(target=self._pump_on, name="crossad-logs", daemon=True)
 
     def __enter__(self) -> BucketOutbox:
-        self._carrier.start()
         self._pump.start()
         return self
 
@@ -56,8 +56,7 @@ class BucketOutbox:
     ) -> None:
         """Send what waits; where work has failed already, its own error is the one to tell."""
         self._closing.set()
-        self._jobs.put(None)
-        self._carrier.join()
+        self._carrier.shutdown()
         self._pump.join()
         try:
             self._ship()
@@ -67,17 +66,23 @@ class BucketOutbox:
             self._say(f"not sent: {fault.message}")
 
     def later(self, job: Job) -> None:
-        """Line it up."""
-        with self._changed:
-            self._pending += 1
-        self._jobs.put(job)
+        """Line it up; after an error the rest of the line is let go, for nothing may count without what failed."""
+        with self._changing:
+            before = self._last
+
+            def then() -> None:
+                if before is not None:
+                    before.result()
+                job()
+
+            self._last = self._carrier.submit(then)
 
     def settle(self) -> None:
-        """Wait for the line to be empty; an error of the carrier is raised here."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._pending == 0)
-            if self._fault is not None:
-                raise self._fault
+        """Wait for the line to be empty, what its jobs line up included; an error of one is raised here."""
+        done = None
+        while (last := self._last) is not done and last is not None:
+            last.result()
+            done = last
 
     def resume(self, work: str, key: str, state: Path, step: int) -> None:
         """The newest checkpoint that is what its pointer says, of whatever attempt."""
@@ -94,15 +99,13 @@ class BucketOutbox:
             link.hardlink_to(state)
         except OSError:  # a file system without links
             shutil.copyfile(state, link)
-        with self._changed:
-            unsent, self._waiting = self._waiting, (work, key, link, step)
+        unsent = self._swap((work, key, link, step))
         if unsent is not None and unsent[2] != link:
             unsent[2].unlink(missing_ok=True)
 
     def trained(self, work: str) -> None:
         """Remove this attempt's own checkpoints."""
-        with self._changed:
-            unsent, self._waiting = self._waiting, None
+        unsent = self._swap(None)
         if unsent is not None:
             unsent[2].unlink(missing_ok=True)
         self.later(lambda: self._prune(work))
@@ -111,20 +114,11 @@ class BucketOutbox:
         """Files, then the rest of the logs, then the manifest."""
         self.settle()
         sender, paths = self._sender, self._sender.paths
-        artifacts = [
-            Artifact(path=_inside(path, paths.root), key=kept.ref, bytes=kept.bytes, sha256=kept.sha256)
-            for path, kept in finished.elsewhere.items()
-        ]
-        known = {*finished.elsewhere, paths.log, paths.detail_log}
+        kept = dict(finished.elsewhere)
         for path in finished_files(paths):
-            if path not in known and path.parent not in finished.pictures:
-                name = _inside(path, paths.root)
-                kept = self._home.keep(path, self.key(name))
-                artifacts.append(Artifact(path=name, key=kept.ref, bytes=kept.bytes, sha256=kept.sha256))
-        archives = [
-            Archive(path=_inside(folder, paths.root), key=kept.ref, bytes=kept.bytes, sha256=kept.sha256)
-            for folder, kept in finished.pictures.items()
-        ]
+            apart = path in kept or path.parent in finished.pictures or path in self._logs.files.values()
+            if not apart:
+                kept[path] = self._home.keep(path, self.key(_inside(path, paths.root)))
         self._logs.ship()
         manifest = Manifest(
             attempt=sender.attempt,
@@ -132,35 +126,19 @@ class BucketOutbox:
             condition=sender.condition,
             run=sender.run,
             parents=self._parents,
-            artifacts=tuple(sorted(artifacts, key=lambda artifact: artifact.path)),
-            archives=tuple(sorted(archives, key=lambda archive: archive.path)),
+            artifacts=tuple(Artifact(**told) for told in _told(kept, paths.root)),
+            archives=tuple(Archive(**told) for told in _told(finished.pictures, paths.root)),
             logs=tuple(
                 Log(path=_inside(path, paths.root), chunks=self._logs.chunks(name))
                 for name, path in self._logs.files.items()
             ),
         )
         write_manifest(paths, manifest)
-        record = next(one for one in artifacts if one.path == _inside(finished.record, paths.root))
-        assert record.key is not None  # noqa: S101 - every artifact above has one
-        kept_record = Kept(ref=record.key, bytes=record.bytes or 0, sha256=record.sha256 or "")
-        return Published(kept_record, self._home.keep(paths.manifest, self.key("manifest.json")))
+        return Published(kept[finished.record], self._home.keep(paths.manifest, self.key("manifest.json")))
 
     def key(self, name: str) -> str:
         """An object of this attempt."""
-        return f"attempts/{self._sender.attempt}/{name}"
-
-    def _carry(self) -> None:
-        """The carrier: one job after another; after an error the rest is let go, for nothing may count without it."""
-        while (job := self._jobs.get()) is not None:
-            try:
-                if self._fault is None:
-                    job()
-            except BaseException as error:  # noqa: BLE001 - raised again, by `settle`, in the trainer's thread
-                self._fault = error
-            finally:
-                with self._changed:
-                    self._pending -= 1
-                    self._changed.notify_all()
+        return attempt_key(self._sender.attempt, name)
 
     def _pump_on(self) -> None:
         """The pump: logs, the beacon and the newest checkpoint, at an interval, until the attempt ends."""
@@ -173,11 +151,16 @@ class BucketOutbox:
     def _ship(self) -> None:
         self._logs.ship()
         self._shine()
-        with self._changed:
-            waiting, self._waiting = self._waiting, None
+        waiting = self._swap(None)
         if waiting is not None:
             with self._sending:
                 self._send(*waiting)
+
+    def _swap(self, newer: _Unsent | None) -> _Unsent | None:
+        """Put another checkpoint in the place of the one that waits."""
+        with self._changing:
+            older, self._waiting = self._waiting, newer
+        return older
 
     def _shine(self) -> None:
         """Say where the trainer stands, at every interval: silence means that it is gone."""
@@ -212,6 +195,15 @@ class BucketOutbox:
             if sent is not None:
                 self._home.state.delete(pointer_key(work, self._sender.attempt))
                 self._home.state.delete(sent.checkpoint.ref)
+
+
+def _told(kept: Mapping[Path, Kept], root: Path) -> list[dict[str, Any]]:
+    """Files or archives as a manifest has them, in the order of their paths."""
+    found = [
+        {"path": _inside(path, root), "key": one.ref, "bytes": one.bytes, "sha256": one.sha256}
+        for path, one in kept.items()
+    ]
+    return sorted(found, key=lambda told: str(told["path"]))
 
 
 def _inside(path: Path, root: Path) -> str:

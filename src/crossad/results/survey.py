@@ -14,7 +14,8 @@ from typing import Literal, TypeVar
 
 from crossad.errors import CrossadError
 from crossad.results.checkpoints import PREFIX as CHECKPOINTS
-from crossad.results.leads import ATTEMPTS, MANIFEST, Leads, Trouble, follow, is_state, owner
+from crossad.results.layout import ATTEMPTS, RUNS, attempt_key
+from crossad.results.leads import MANIFEST, Leads, Trouble, follow, is_state, owner
 from crossad.results.ledger import COMMITS, FAILURES, WITHDRAWN
 from crossad.store.base import Entry, Store, Unfinished
 from crossad.store.once import CLAIMS, MARK
@@ -22,7 +23,7 @@ from crossad.store.once import CLAIMS, MARK
 T = TypeVar("T")
 S = TypeVar("S")
 THREADS = 16
-RUNS, PROBE, LIVE = "runs", "probe", "live"
+PROBE, LIVE = "probe", "live"
 OTHERS = frozenset({"archives", "sidecars", "crossad-data.json", "evaluations", MARK})  # crossad's, and not for here
 NAMED = 100  # objects of unknown kinds that are told by name
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -189,7 +190,7 @@ class _Work:
             self._found.leads.troubles.append(Trouble("", f"unfinished uploads: {error.message}"))
 
     def _decide(self, name: str, attempt: _Attempt, partly: bool) -> None:
-        leads, prefix, age = self._found.leads, f"{ATTEMPTS}/{name}/", self._found.age(attempt.newest)
+        leads, prefix, age = self._found.leads, attempt_key(name, ""), self._found.age(attempt.newest)
         whole = name not in leads.attempts
         count, size = (attempt.objects, attempt.bytes) if whole else (attempt.states, attempt.state_bytes)
         if count and partly:
@@ -216,7 +217,7 @@ class _Work:
         if is_state(entry.key):
             attempt.states += 1
             attempt.state_bytes += entry.size
-        if entry.key == f"{ATTEMPTS}/{name}/{MANIFEST}" and not self._old(entry):
+        if entry.key == attempt_key(name, MANIFEST) and not self._old(entry):
             yield entry.key  # its commit may be on the way
 
     def _checkpoint(self, entry: Entry) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from crossad.errors import MissingInputError
+from crossad.files import sha256_file
 
 Once = Literal["created", "exists"]
 SMALL = 64 * 2**20  # bytes that `get` holds in memory; what is larger goes to a file
@@ -40,6 +41,12 @@ class Expected:
 
     size: int | None = None
     sha256: str | None = None
+
+    def fits(self, path: Path) -> bool:
+        """Whether a file is there and its bytes are these, as far as they are known."""
+        if not path.is_file() or self.size not in (None, path.stat().st_size):
+            return False
+        return self.sha256 is None or sha256_file(path) == self.sha256
 
 
 ANYTHING = Expected()

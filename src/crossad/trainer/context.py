@@ -15,7 +15,7 @@ from crossad.conditions.plan import Part
 from crossad.data.places import Images
 from crossad.errors import UsageError
 from crossad.results.home import FolderHome, Home
-from crossad.results.layout import ConditionPaths, RunPaths, slug
+from crossad.results.layout import ConditionPaths, RunPaths, attempt_key, slug
 from crossad.results.ledger import Ledger
 from crossad.results.outbox import Outbox
 from crossad.results.plan import repeated_key
@@ -86,7 +86,7 @@ class Attempt:
 
     def key(self, name: str) -> str:
         """An object of this attempt in a bucket."""
-        return f"attempts/{self.id}/{name}"
+        return attempt_key(self.id, name)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from crossad.conditions.identity import resolve
 from crossad.conditions.select import select
 from crossad.conditions.suite import load_suite, parse_config, parse_overrides
 from crossad.data.places import Images, as_images
-from crossad.errors import ConditionError, DataError, UsageError
+from crossad.errors import ConditionError, DataError, UsageError, first_fault
 from crossad.results.payload import FROM_ENVIRONMENT, plan_from_environment
 from crossad.results.plan import Plan
 from crossad.trainer.context import Task
@@ -27,16 +27,17 @@ def load_task(
     overrides: tuple[str, ...] = (),
     limit_images: int | None = None,
     data: Images | Path | None = None,
+    plan: Plan | None = None,
     **place: Any,  # noqa: ANN401 - Task's own execution fields, checked by Task
 ) -> Task:
-    """One condition of `file`, ready to run.
+    """One condition of `file`, ready to run; `plan` is what `find_plan` read of it, where somebody has asked already.
 
     Raises:
         MissingInputError: the file or the images are not there.
         ConditionError: the file has faults (all of them are named), or overrides meet a pinned plan.
         UsageError: there is not exactly one condition of that number or name.
     """
-    plan = _plan(file)
+    plan = plan or find_plan(file)
     if plan is not None:
         images = as_images(data or plan.data)
         task = _from_plan(plan, experiment_id, bool(overrides or limit_images), images, place)
@@ -64,19 +65,7 @@ def load_task(
     return task
 
 
-def planned_data(file: Path) -> str:
-    """Where the images of a run's plan live, or the default where the file is something else."""
-    plan = _plan(file)
-    return DEFAULT_DATA if plan is None else plan.data
-
-
-def experiment_ids(file: Path, spec: str) -> tuple[str, ...]:
-    """The conditions to run one after another: "all" means those of a run's plan, everything else one."""
-    plan = _plan(file) if spec == "all" else None
-    return (spec,) if plan is None else tuple(str(entry.experiment_id) for entry in plan.conditions)
-
-
-def _plan(file: Path) -> Plan | None:
+def find_plan(file: Path) -> Plan | None:
     """The plan in `file` or env:VARIABLE, or None where it is something else (a suite)."""
     if str(file).startswith(FROM_ENVIRONMENT):
         return plan_from_environment(str(file).removeprefix(FROM_ENVIRONMENT))
@@ -89,10 +78,8 @@ def _plan(file: Path) -> Plan | None:
     try:
         return Plan.model_validate(found)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise DataError(
-            f"not a plan of this crossad version: {file}: {where}: {first['msg']}",
+            f"not a plan of this crossad version: {file}: {first_fault(error)}",
             hint="use the version that wrote it, or name the suite file",
         ) from error
 
