@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -22,13 +20,8 @@ def crossad(*words):
 
 
 @pytest.fixture
-def root(tmp_path):
-    for number, part in enumerate(f"domain_{x}/{y}" for x in "AB" for y in ("train/good", "test/good", "test/fault")):
-        (tmp_path / "data" / part).mkdir(parents=True)
-        for index in range(3):
-            pixels = np.random.default_rng(100 * number + index).random((31, 95), dtype=np.float32)
-            assert cv2.imwrite(str(tmp_path / "data" / part / f"{index:06d}.tiff"), 0.2 + 0.3 * pixels)
-    return tmp_path / "data"
+def root(make_root):
+    return make_root(3)
 
 
 def test_pack_then_fetch_then_check(root, versitygw, tmp_path):

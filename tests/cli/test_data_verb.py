@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 
-import cv2
 import numpy as np
 import pytest
 import scipy.io
@@ -20,13 +19,8 @@ def crossad(*words):
 
 
 @pytest.fixture
-def root(tmp_path):
-    for number, part in enumerate(f"domain_{x}/{y}" for x in "AB" for y in ("train/good", "test/good", "test/fault")):
-        (tmp_path / "data" / part).mkdir(parents=True)
-        for index in range(4):
-            pixels = np.random.default_rng(100 * number + index).random((31, 95), dtype=np.float32)
-            assert cv2.imwrite(str(tmp_path / "data" / part / f"{index:06d}.tiff"), 0.2 + 0.3 * pixels)
-    return tmp_path / "data"
+def root(make_root):
+    return make_root(4)
 
 
 def test_a_sound_root_gets_its_lock(root):

@@ -20,6 +20,20 @@ def save():
 
 
 @pytest.fixture
+def make_root(tmp_path, make_domain):
+    """Two domains, so many images a set; domain_A has labels and the facts that are given."""
+
+    def make(each, facts):
+        for seed, name in enumerate(("domain_A", "domain_B")):
+            make_domain(tmp_path / "data", name, each=each, seed=seed)
+        (tmp_path / "data/domain_A/metadata.csv").write_text("path,severity\ntest/fault/000000.tiff,0.5\n")
+        (tmp_path / "data/domain_A/domain.json").write_text(facts)
+        return tmp_path / "data"
+
+    return make
+
+
+@pytest.fixture
 def make_domain():
     """Independent float maps in every set; `change(pixels, "test/fault")` may alter them."""
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import faultproxy
@@ -28,12 +27,8 @@ ALL = [(domain, split) for domain in ("domain_A", "domain_B") for split in ("tra
 
 
 @pytest.fixture
-def data(tmp_path, make_domain):
-    for seed, name in enumerate(("domain_A", "domain_B")):
-        make_domain(tmp_path / "data", name, each=EACH, seed=seed)
-    (tmp_path / "data/domain_A/metadata.csv").write_text("path,severity\ntest/fault/000000.tiff,0.5\n")
-    (tmp_path / "data/domain_A/domain.json").write_text('{"sensor": "3"}')
-    return tmp_path / "data"
+def data(make_root):
+    return make_root(EACH, '{"sensor": "3"}')
 
 
 @pytest.fixture
@@ -41,12 +36,6 @@ def store(tmp_path, data):
     store = FolderStore(tmp_path / "packed")
     pack(data, store)
     return store
-
-
-@pytest.fixture
-def proxy(servers):
-    with faultproxy.serving(servers.versitygw) as serving:
-        yield serving
 
 
 @pytest.fixture
@@ -266,15 +255,7 @@ def test_eight_processes_at_once_fetch_each_archive_once(remote, proxy, tmp_path
 
 
 def test_a_downloader_killed_in_the_middle_leaves_no_lock_and_no_half_folder(remote, proxy, tmp_path, data):
-    reached, killed = threading.Event(), threading.Event()
-
-    def hold(method, body):
-        if proxy.count("GET", "/archives/") >= 2:
-            reached.set()
-            killed.wait(60)
-        return body
-
-    proxy.forward_body = hold
+    reached, killed = proxy.hold("GET", "/archives/", seen=2)
     first = bringing(remote.uri, proxy.endpoint, tmp_path / "cache")
     assert reached.wait(60)
     second = bringing(remote.uri, proxy.endpoint, tmp_path / "cache")
@@ -322,15 +303,7 @@ def test_killed_while_unpacking_there_is_no_half_folder_and_the_next_one_needs_n
 def test_a_pack_killed_in_the_middle_leaves_nothing_that_is_read_and_the_next_one_goes_on(
     versitygw, proxy, data, tmp_path
 ):
-    reached, killed = threading.Event(), threading.Event()
-
-    def hold(method, body):
-        if method == "PUT" and proxy.count("PUT", "/archives/") >= 2:
-            reached.set()
-            killed.wait(60)
-        return body
-
-    proxy.forward_body = hold
+    reached, killed = proxy.hold("PUT", "/archives/", seen=2)
     code = """
 import sys
 from pathlib import Path

@@ -24,12 +24,8 @@ EACH = 4
 
 
 @pytest.fixture
-def root(tmp_path, make_domain):
-    for seed, name in enumerate(("domain_A", "domain_B")):
-        make_domain(tmp_path / "data", name, each=EACH, seed=seed)
-    (tmp_path / "data/domain_A/metadata.csv").write_text("path,severity\ntest/fault/000000.tiff,0.5\n")
-    (tmp_path / "data/domain_A/domain.json").write_text('{"synthetic": true}')
-    return tmp_path / "data"
+def root(make_root):
+    return make_root(EACH, '{"synthetic": true}')
 
 
 @pytest.fixture

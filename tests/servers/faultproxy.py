@@ -57,6 +57,23 @@ class Proxy(ThreadingHTTPServer):
         self._faults.append(fault)
         return fault
 
+    def hold(self, method: str, path: str, seen: int) -> tuple[threading.Event, threading.Event]:
+        """Keep such requests waiting, from the one of that number on.
+
+        Returns:
+            What is set once one waits, and what lets all of them go (after a minute they go by themselves).
+        """
+        reached, released = threading.Event(), threading.Event()
+
+        def wait(asked: str, body: bytes) -> bytes:
+            if asked == method and self.count(method, path) >= seen:
+                reached.set()
+                released.wait(60)
+            return body
+
+        self.forward_body = wait
+        return reached, released
+
     def take(self, method: str, path: str, headers: dict[str, str]) -> Fault | None:
         """The fault that this request meets, one time less."""
         with self._lock:

@@ -11,6 +11,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
+from tinydraem import TINY_DRAEM
 
 ACCESS, SECRET = "AKIAQ7K2M4N6P8R0T2V4", "s3cr3t/That+NobodyXMayEverRead0123456789"
 SUITE = {
@@ -19,15 +20,9 @@ SUITE = {
             "name": "good",
             "description": "",
             "config": {
-                "model_type": "draem",
-                "source_domain": "domain_A",
+                **TINY_DRAEM,
                 "target_domains": ["domain_B"],
-                "image_size": [32, 96],
-                "batch_size": 6,
                 "max_epochs": 1,
-                "base_width": 4,
-                "discriminator_width": 4,
-                "in_channels": 1,
                 "max_visualizations": 1,
                 "num_workers": 1,
             },

@@ -7,10 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 
-import faultproxy
 import pytest
+from tinydraem import TINY_DRAEM
 
 import crossad
 from crossad.data.index import NAME, read_index
@@ -26,25 +25,13 @@ from crossad.trainer.finish import exit_code
 from crossad.trainer.run import run_condition
 
 CONFIG = {
-    "model_type": "draem",
-    "source_domain": "domain_A",
+    **TINY_DRAEM,
     "target_domains": "auto",
-    "image_size": [32, 96],
-    "batch_size": 6,
     "max_epochs": 1,
-    "base_width": 4,
-    "discriminator_width": 4,
-    "in_channels": 1,
     "max_visualizations": 1,
     "num_workers": 1,
     "limit_images": 4,
 }
-
-
-@pytest.fixture
-def proxy(servers):
-    with faultproxy.serving(servers.versitygw) as serving:
-        yield serving
 
 
 @pytest.fixture
@@ -175,15 +162,7 @@ def test_stopped_while_it_fetches_a_trainer_ends_with_75_and_the_same_command_go
     versitygw, proxy, domains, suite, tmp_path
 ):
     pack(domains, versitygw.open())
-    reached, stopped = threading.Event(), threading.Event()
-
-    def hold(method, body):
-        if proxy.count("GET", "/archives/") >= 2:
-            reached.set()
-            stopped.wait(60)
-        return body
-
-    proxy.forward_body = hold
+    reached, stopped = proxy.hold("GET", "/archives/", seen=2)
     words = ["train", "--config", suite, "--experiment-id", "0", "--gpu-id", "cpu", "--run", "night"]
     words += ["--data", versitygw.uri, "--data-option", f"endpoint={proxy.endpoint}", "--grace-seconds", "1"]
     words += ["--data-cache", tmp_path / "cache", "--results-dir", tmp_path / "results"]

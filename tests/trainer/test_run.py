@@ -7,6 +7,7 @@ import shutil
 
 import cv2
 import pytest
+from tinydraem import TINY_DRAEM
 
 from crossad.conditions.suite import parse_config
 from crossad.metrics.auroc import auroc
@@ -21,15 +22,9 @@ from crossad.trainer.run import run_condition
 DOMAINS = ["domain_A", "domain_B", "domain_C", "domain_D"]
 PICTURES = 4
 DRAEM = {
-    "model_type": "draem",
-    "source_domain": "domain_A",
+    **TINY_DRAEM,
     "target_domains": "auto",
-    "image_size": [32, 96],
-    "batch_size": 6,
     "max_epochs": 2,
-    "base_width": 4,
-    "discriminator_width": 4,
-    "in_channels": 1,
     "max_visualizations": PICTURES,
     "num_workers": 1,
 }

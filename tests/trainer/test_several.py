@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from tinydraem import TINY_DRAEM
 
 from crossad.conditions.plan import plan_entry
 from crossad.conditions.suite import parse_suite
@@ -20,14 +21,8 @@ from crossad.trainer.interrupt import Interrupt
 from crossad.trainer.several import run_conditions
 
 CONFIG = {
-    "model_type": "draem",
-    "source_domain": "domain_A",
-    "image_size": [32, 96],
-    "batch_size": 6,
+    **TINY_DRAEM,
     "max_epochs": 1,
-    "base_width": 4,
-    "discriminator_width": 4,
-    "in_channels": 1,
     "max_visualizations": 1,
     "num_workers": 0,
 }

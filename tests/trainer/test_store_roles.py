@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +18,7 @@ from crossad.data.pack import pack
 from crossad.launch.state import RunState
 from crossad.results.home import BucketHome
 from crossad.results.plan import Plan, PlanEntry, pin_plan
+from crossad.results.record import Record
 from crossad.store.faults import StoreDenied
 from crossad.store.s3 import S3Store
 from crossad.trainer import run
@@ -58,6 +60,29 @@ def do(bucket: Place, *words: object, code: int = 0) -> str:
     return result.output
 
 
+def plan_and_judge(home: BucketHome, record: Record, domains: Path) -> None:
+    """What a submitter and a controller write: the plan of a run, a verdict, another try."""
+    entry = PlanEntry(experiment_id=0, name=record.condition["name"], config=record.condition["config"],
+                      condition_id=record.condition_id, training_key=record.training_key)  # fmt: skip
+    other = entry.model_copy(update={"experiment_id": 1, "name": "other", "condition_id": "other"})
+    plan = Plan(
+        run="night", suite="suite", created="2026-01-01T00:00:00Z", data=str(domains), conditions=(entry, other)
+    )
+    pin_plan(home, plan)
+    RunState(home, "night").close("other", "cancelled", "not wanted")
+    assert RunState(home, "night").reopen("other")
+
+
+def forsake(bucket: Place) -> Path:
+    """Leave an object that nothing leads to, and let a week go by."""
+    lost = bucket.path("attempts/lost/weights")
+    lost.parent.mkdir()
+    lost.write_bytes(b"x")
+    for path in bucket.path("").rglob("*"):
+        os.utime(path, (time.time() - 8 * 86400,) * 2)
+    return lost
+
+
 def test_every_role_can_do_its_work_under_its_policy(bucket, become, task, quick, tmp_path, data_place, domains):
     def home(name: str) -> BucketHome:
         return BucketHome(bucket.open(), tmp_path / name)
@@ -87,15 +112,7 @@ def test_every_role_can_do_its_work_under_its_policy(bucket, become, task, quick
     assert {key.partition("/")[0] for key in stored} == {"attempts", "commits", "failures", "runs", "withdrawn"}
 
     become("Submitter and controller")
-    entry = PlanEntry(experiment_id=0, name=record.condition["name"], config=record.condition["config"],
-                      condition_id=record.condition_id, training_key=record.training_key)  # fmt: skip
-    other = entry.model_copy(update={"experiment_id": 1, "name": "other", "condition_id": "other"})
-    plan = Plan(
-        run="night", suite="suite", created="2026-01-01T00:00:00Z", data=str(domains), conditions=(entry, other)
-    )
-    pin_plan(home("desk"), plan)
-    RunState(home("desk"), "night").close("other", "cancelled", "not wanted")
-    assert RunState(home("desk"), "night").reopen("other")
+    plan_and_judge(home("desk"), record, domains)
 
     become("Reader")
     assert json.loads(do(bucket, "status", "night", "--json"))["counts"]["done"] == 1
@@ -110,11 +127,7 @@ def test_every_role_can_do_its_work_under_its_policy(bucket, become, task, quick
     assert list(reports.rglob("index.html"))
 
     become("Janitor")
-    lost = bucket.path("attempts/lost/weights")
-    lost.parent.mkdir()
-    lost.write_bytes(b"x")
-    for path in bucket.path("").rglob("*"):
-        os.utime(path, (time.time() - 8 * 86400,) * 2)
+    lost = forsake(bucket)
     assert "removed      attempt    attempts/lost/" in do(bucket, "store", "janitor", "--apply")
     assert not lost.exists()
 
