@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING
 
 import clusterbuild
 import pytest
+from clients import Open, Time
+
+from crossad.kube.cluster import Cluster
+from crossad.kube.connection import Connection
+from crossad.kube.target import Target
 
 if TYPE_CHECKING:
     from plane import Plane
@@ -57,3 +62,41 @@ def gpu_node(plane: Plane) -> Iterator[str]:
     """A fake node with 4,000 GPUs and the label gpu=fake, for every test of the process."""
     with plane.node(4000, {"gpu": "fake"}) as name:
         yield name
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the surroundings names a cluster, or a proxy on the way to one."""
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What was said to the user."""
+    return []
+
+
+@pytest.fixture
+def open_as(plane: Plane, namespace: str, alone: None, time: Time, said: list[str]) -> Iterator[Open]:
+    """A client of the namespace, an administrator's and straight to the server unless told otherwise."""
+    opened: list[Cluster] = []
+
+    def make(token: str | None = None, server: str = "", seconds: float = 60.0) -> Cluster:
+        target = Target(kubeconfig=str(plane.kubeconfig(token, namespace, server)))
+        opened.append(Cluster(Connection(target, {}), said.append, time.patience(seconds)))
+        return opened[-1]
+
+    yield make
+    for cluster in opened:
+        cluster.close()
+
+
+@pytest.fixture
+def cluster(open_as: Open) -> Cluster:
+    return open_as()

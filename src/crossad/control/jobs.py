@@ -1,0 +1,141 @@
+"""What the cluster holds of a run: its trainer Jobs, each cut down to what is said of it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from crossad.kube.classify import classify
+from crossad.kube.cluster import Cluster
+from crossad.kube.faults import ClusterDenied
+from crossad.kube.reading import Object, created, owners
+from crossad.kube.resources import EVENTS, JOBS, NODES, PODS, Resource
+from crossad.kube.verdicts import Verdict
+from crossad.manifests import words
+from crossad.manifests.names import run_hash
+
+TELLING = ("FailedCreate", "SuccessfulCreate", "FailedMount", "FailedAttachVolume")  # reasons of events read here
+
+
+@dataclass(frozen=True)
+class SeenJob:
+    """A trainer Job, as the cluster showed it."""
+
+    name: str
+    uid: str
+    training: str  # training key
+    generation: int
+    conditions: tuple[str, ...]  # condition ids
+    spec: str  # hash of what decides the Job
+    created: datetime  # by the cluster's clock
+    leaving: bool  # it is being removed
+    failed: int  # attempts that counted as failures
+    pod: str | None  # the newest pod that is still there
+    verdict: Verdict
+
+
+def look(cluster: Cluster, run: str, *, why: bool = True) -> list[SeenJob]:
+    """All trainer Jobs of a run, oldest first; memory holds no more than what is said of each.
+
+    Args:
+        cluster: where.
+        run: the run's name.
+        why: read events and nodes as well, which tell why a Job has no pod and a pod no node; whoever may not read
+            them gets the same states with less to say.
+
+    Raises:
+        ClusterDenied: these credentials may not list Jobs or pods.
+        ClusterUnreachable: the API server could not be asked.
+    """
+    ours = f"{words.RUN}={run_hash(run)},{words.COMPONENT}={words.TRAINER}"
+    # pods first: a Job that ends in between is then judged by fewer pods than it has, never by none of a finished one
+    pods = _by_owner(cluster.gather(PODS, _slim, labels=ours))
+    events = _by_subject(_if_allowed(cluster, EVENTS)) if why else {}
+    nodes = _if_allowed(cluster, NODES) if why and _waits_for_node(pods) else []
+
+    def keep(job: Object) -> SeenJob:
+        mine = pods.get(job["metadata"]["uid"], [])
+        subjects = [job["metadata"]["uid"], *(pod["metadata"]["uid"] for pod in mine)]
+        about = [event for uid in subjects for event in events.get(uid, ())]
+        return _seen(job, mine, classify(job, mine, about, nodes))
+
+    return sorted(cluster.gather(JOBS, keep, labels=ours), key=lambda seen: (seen.created, seen.name))
+
+
+def newest(seen: Iterable[SeenJob]) -> dict[str, SeenJob]:
+    """Per condition id the Job that speaks for it: of the highest generation, and of those the newest."""
+    found: dict[str, SeenJob] = {}
+    for job in sorted(seen, key=lambda one: (one.generation, one.created)):
+        found |= dict.fromkeys(job.conditions, job)
+    return found
+
+
+def _seen(job: Object, pods: Sequence[Object], verdict: Verdict) -> SeenJob:
+    metadata = job["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    newest_pod = max(pods, key=created, default=None)
+    return SeenJob(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        training=labels.get(words.TRAINING, ""),
+        generation=int(labels.get(words.GENERATION, "1")),
+        conditions=_conditions(labels, annotations),
+        spec=annotations.get(words.SPEC, ""),
+        created=created(job),
+        leaving="deletionTimestamp" in metadata,
+        failed=job.get("status", {}).get("failed") or 0,
+        pod=newest_pod["metadata"]["name"] if newest_pod else None,
+        verdict=verdict,
+    )
+
+
+def _conditions(labels: Mapping[str, str], annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """Ids of a Job's conditions; a Job whose annotation somebody broke still speaks for the one in its label."""
+    try:
+        return tuple(str(one["id"]) for one in json.loads(annotations[words.CONDITIONS]))
+    except (KeyError, TypeError, ValueError):
+        return (labels[words.CONDITION],) if words.CONDITION in labels else ()
+
+
+def _if_allowed(cluster: Cluster, resource: Resource) -> list[Object]:
+    try:
+        return cluster.gather(resource, _slim)
+    except ClusterDenied as error:
+        if error.right is None:  # not this right is missing: the credentials are no good
+            raise
+        return []
+
+
+def _slim(found: Object) -> Object:
+    """An object without what is long and says nothing here: a pod carries its conditions in its environment."""
+    found["metadata"].pop("managedFields", None)
+    for container in found.get("spec", {}).get("containers") or []:
+        container.pop("env", None)
+    return found
+
+
+def _by_owner(pods: Iterable[Object]) -> dict[str, list[Object]]:
+    grouped: dict[str, list[Object]] = defaultdict(list)
+    for pod in pods:
+        for uid in owners(pod):
+            grouped[uid].append(pod)
+    return grouped
+
+
+def _by_subject(events: Iterable[Object]) -> dict[str, list[Object]]:
+    grouped: dict[str, list[Object]] = defaultdict(list)
+    for event in events:
+        if event.get("reason") in TELLING:
+            grouped[event.get("involvedObject", {}).get("uid", "")].append(event)
+    return grouped
+
+
+def _waits_for_node(pods: Mapping[str, Sequence[Object]]) -> bool:
+    return any(
+        pod["spec"].get("nodeName") is None and pod.get("status", {}).get("phase") == "Pending"
+        for mine in pods.values()
+        for pod in mine
+    )
