@@ -23,6 +23,7 @@ from crossad.conditions.identity import role
 from crossad.conditions.model import MODELS
 from crossad.conditions.suite import parse_config
 from crossad.errors import ConditionError
+from crossad.interrupt import Interrupt
 from crossad.metrics.auroc import auroc
 from crossad.results.layout import ConditionPaths
 from crossad.seeds import derive
@@ -35,7 +36,6 @@ from crossad.trainer.detectors import build, dinomaly
 from crossad.trainer.device import set_up
 from crossad.trainer.domains import Domains
 from crossad.trainer.holdout import HoldoutSource
-from crossad.trainer.interrupt import Interrupt
 from crossad.trainer.loop import Surroundings
 from crossad.trainer.reporter import Reporter
 from crossad.trainer.run import run_condition

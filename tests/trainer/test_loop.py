@@ -18,12 +18,12 @@ from safetensors.torch import save_file
 from crossad.conditions.suite import parse_config
 from crossad.data.layout import ImageFile
 from crossad.errors import DeterministicError, InterruptedRun
+from crossad.interrupt import Interrupt
 from crossad.metrics.auroc import auroc
 from crossad.results.layout import ConditionPaths
 from crossad.trainer.backbones import create
 from crossad.trainer.checkpoint import load_state, save_state, state_hash
 from crossad.trainer.detectors import build, dinomaly
-from crossad.trainer.interrupt import Interrupt
 from crossad.trainer.loader import ImageSource, Preprocessing
 from crossad.trainer.loop import Fitting, Surroundings
 from crossad.trainer.optim import optimizer_state

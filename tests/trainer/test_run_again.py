@@ -9,9 +9,9 @@ import pytest
 
 from crossad.data.lock import write_lock
 from crossad.errors import InterruptedRun
+from crossad.interrupt import Interrupt
 from crossad.results.home import FolderHome
 from crossad.results.progress import read_progress
-from crossad.trainer.interrupt import Interrupt
 from crossad.trainer.run import run_condition
 
 

@@ -14,10 +14,10 @@ from tinydraem import TINY_DRAEM
 from crossad.conditions.plan import plan_entry
 from crossad.conditions.suite import parse_suite
 from crossad.errors import InterruptedRun
+from crossad.interrupt import Interrupt
 from crossad.results.layout import RunPaths
 from crossad.results.payload import carried, pack_text, plan_json
 from crossad.results.plan import Plan, PlanEntry
-from crossad.trainer.interrupt import Interrupt
 from crossad.trainer.several import run_conditions
 
 CONFIG = {

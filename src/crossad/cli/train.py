@@ -92,7 +92,7 @@ def command(
 
     # before torch is imported: a model hub is never asked
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from crossad.trainer.interrupt import Interrupt
+    from crossad.interrupt import Interrupt
 
     with Interrupt(options.pop("grace_seconds")).serve() as interrupt:
         from datetime import UTC, datetime

@@ -14,12 +14,12 @@ from crossad.conditions.model import Config
 from crossad.conditions.plan import Part
 from crossad.data.places import Images
 from crossad.errors import UsageError
+from crossad.interrupt import Interrupt
 from crossad.results.home import FolderHome, Home
 from crossad.results.layout import ConditionPaths, RunPaths, attempt_key, slug
 from crossad.results.ledger import Ledger
 from crossad.results.outbox import Outbox
 from crossad.results.plan import repeated_key
-from crossad.trainer.interrupt import Interrupt
 
 if TYPE_CHECKING:  # a task is read and checked before torch is loaded: a typing error is told at once
     from lightning.fabric import Fabric

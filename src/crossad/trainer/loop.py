@@ -19,10 +19,10 @@ from torch import Tensor
 
 from crossad.conditions.model import TrainedConfig
 from crossad.errors import DataError, DeterministicError, InterruptedRun
+from crossad.interrupt import Interrupt
 from crossad.seeds import derive, generator
 from crossad.trainer.checkpoint import load_state, nested, save_state, unnested
 from crossad.trainer.detector import GradientDetector, Randomness
-from crossad.trainer.interrupt import Interrupt
 from crossad.trainer.loader import ImageSource
 from crossad.trainer.optim import (
     build_optimizer,

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from crossad.errors import InterruptedRun
-from crossad.trainer.interrupt import Interrupt
+from crossad.interrupt import Interrupt
 
 
 def test_a_request_is_seen_at_the_next_safe_point() -> None:
@@ -26,7 +26,7 @@ def test_sigterm_ends_with_75_whether_or_not_a_safe_point_comes(reaches_safe_poi
     program = textwrap.dedent(
         f"""
         import sys, time
-        from crossad.trainer.interrupt import Interrupt
+        from crossad.interrupt import Interrupt
         with Interrupt(grace_seconds=0.5).serve() as interrupt:
             print("ready", flush=True)
             while not ({reaches_safe_point} and interrupt.requested):
