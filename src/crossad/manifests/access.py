@@ -18,7 +18,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     words.REPORT: _LOOK,
     words.CONTROLLER: (
         *_LOOK,
-        (("batch",), ("jobs",), ("create", "delete", "watch")),
+        (("batch",), ("jobs",), ("create", "delete")),
         (("",), ("configmaps",), ("get", "create")),  # the anchor that owns a run's Jobs
     ),
 }

@@ -7,9 +7,8 @@ import hashlib
 from collections.abc import Sequence
 
 from crossad.manifests import pod, words
-from crossad.manifests.job import failure_rules
-from crossad.manifests.names import digest, object_name, run_hash
-from crossad.manifests.overlay import merge
+from crossad.manifests.light import light_job
+from crossad.manifests.names import object_name, run_hash
 from crossad.manifests.pod import Object
 from crossad.manifests.settings import Settings
 from crossad.results.payload import SHARD, UNDATED, pack, plan_json
@@ -17,9 +16,6 @@ from crossad.results.plan import Plan
 
 # `kubectl apply` keeps a copy of an object in an annotation of at most 256 KiB: a third less, in base64, is what fits
 SHARD_BYTES = 160 * 1024
-BAD_INPUT, PARTIAL = 2, 3  # exit codes of `crossad report`: asking again would change nothing
-TRIES = 10  # after a crash or a store that is down; the report's own deadline ends it at last
-GRACE_SECONDS = 30
 
 
 def plan_shards(plan: Plan, settings: Settings) -> list[Object]:
@@ -46,41 +42,21 @@ def plan_shards(plan: Plan, settings: Settings) -> list[Object]:
     ]
 
 
-def report_job(run: str, settings: Settings, shards: Sequence[str] = ()) -> Object:
+def report_job(run: str, settings: Settings, shards: Sequence[str] = (), work: str = "") -> Object:
     """The waiting aggregation Job.
 
     Args:
         run: whose conditions it waits for.
         settings: of the cluster.
         shards: names of the ConfigMaps with the plan; none where the store has the plan.
+        work: what there is to aggregate, as a hash of it, where a controller knows: after a retry, another Job.
     """
-    queue = {words.QUEUE: settings.queue.system} if settings.queue.system else {}
-    labels = {**settings.labels, **words.COMMON, words.COMPONENT: words.REPORT, words.RUN: run_hash(run)}
-    annotations = {"annotations": dict(settings.annotations)} if settings.annotations else {}
-    template: Object = {"metadata": {"labels": labels, **annotations}, "spec": _pod(run, settings, shards)}
-    if settings.report.pod_overlay:
-        template = merge(template, settings.report.pod_overlay, "report.podOverlay")
-    spec = {
-        "completions": 1,
-        "parallelism": 1,
-        "backoffLimit": TRIES,
-        "podReplacementPolicy": "Failed",
-        "podFailurePolicy": {"rules": failure_rules(words.REPORT, [BAD_INPUT, PARTIAL])},
-        "ttlSecondsAfterFinished": settings.job.ttl_seconds,
-        "template": template,
-    }
-    full = digest([run, settings.namespace, spec])
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "name": object_name(run, full, prefix="report-"),
-            "namespace": settings.namespace,
-            "labels": {**labels, **queue},
-            "annotations": {**settings.annotations, words.RUN_NAME: run, words.SPEC: full},
-        },
-        "spec": spec,
-    }
+    volumes: list[tuple[Object, Object]] = []
+    if shards:
+        volume: Object = {"name": "plan", "projected": {"sources": [{"configMap": {"name": name}} for name in shards]}}
+        volumes.append((volume, {"name": "plan", "mountPath": words.SHARDS, "readOnly": True}))
+    arguments = report_arguments(run, settings, shards=bool(shards))
+    return light_job(words.REPORT, run, settings, arguments, volumes=volumes, work=work)
 
 
 def report_arguments(run: str, settings: Settings, *, shards: bool) -> list[str]:
@@ -89,44 +65,3 @@ def report_arguments(run: str, settings: Settings, *, shards: bool) -> list[str]
     found = ["report", run, "--wait", "--deadline", str(report.deadline_seconds), "--grace", str(report.grace_seconds)]
     found += ["--plan", words.SHARDS] if shards else []
     return [*found, *pod.store_words(settings)]
-
-
-def _pod(run: str, settings: Settings, shards: Sequence[str]) -> Object:
-    report = settings.report
-    mounts = [*pod.writable(_without_claim(settings)), *pod.trusted(settings)]
-    if shards:
-        sources = [{"configMap": {"name": name}} for name in shards]
-        volume: Object = {"name": "plan", "projected": {"sources": sources}}
-        mounts.append((volume, {"name": "plan", "mountPath": words.SHARDS, "readOnly": True}))
-    amounts = {"cpu": report.cpu, "memory": report.memory}
-    return {
-        "restartPolicy": "Never",
-        "serviceAccountName": words.ACCOUNTS[words.REPORT],
-        "automountServiceAccountToken": True,  # it reads why Jobs failed
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": pod.pod_security(settings),
-        **pod.pull_secrets(settings),
-        **pod.placed(report.placement),
-        "containers": [
-            {
-                "name": words.REPORT,
-                "image": settings.images.controller,
-                "imagePullPolicy": settings.images.pull_policy,
-                "command": ["crossad"],
-                "args": report_arguments(run, settings, shards=bool(shards)),
-                "env": pod.environment(settings),
-                "resources": {"requests": {**amounts, "ephemeral-storage": "2Gi"}, "limits": amounts},
-                "securityContext": pod.container_security(),
-                "terminationMessagePolicy": "FallbackToLogsOnError",
-                "volumeMounts": [mount for _, mount in mounts],
-            }
-        ],
-        "volumes": [volume for volume, _ in mounts],
-    }
-
-
-def _without_claim(settings: Settings) -> Settings:
-    """The aggregation needs no cache that outlives it, and should not compete for one node's claim."""
-    volumes = settings.volumes.model_copy(update={"cache_claim": None})
-    return settings.model_copy(update={"volumes": volumes})

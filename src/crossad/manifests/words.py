@@ -13,6 +13,8 @@ COMPONENT = "app.kubernetes.io/component"
 TRAINER, REPORT, CONTROLLER, PLAN = "trainer", "report", "controller", "plan"  # components, and container names
 COMMON = {"app.kubernetes.io/name": "crossad", "app.kubernetes.io/part-of": "crossad"}
 
+ANCHOR = "anchor"  # component of the object that owns a run's Jobs
+
 # annotations
 RUN_NAME = f"{PREFIX}/run-name"
 CONDITIONS = f"{PREFIX}/conditions"  # JSON: [{"experiment": 0, "id": "…", "name": "…"}, …]

@@ -1,0 +1,77 @@
+"""The cluster settings of a run, kept with it: a restarted controller and a retry make the same Jobs.
+
+Like a plan they are pinned in revisions, each a create-once object `runs/<run>/settings/0001.json`; the newest is in
+force. They name Secrets and hold none, so they may lie beside the results.
+"""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import ValidationError
+
+from crossad.errors import DataError, MissingInputError, first_fault
+from crossad.manifests.settings import Settings
+from crossad.results.layout import run_key
+from crossad.store.base import Store
+
+KIND, FORMAT = "crossad-settings", 1
+
+
+def pin_settings(state: Store, run: str, settings: Settings) -> int:
+    """Make settings the ones in force for a run.
+
+    Returns:
+        Their revision: the old one where they are in force already.
+    """
+    text = _text(settings)
+    while True:
+        revision = _newest(state, run)
+        if revision and state.read_once(_key(run, revision)) == text:
+            return revision
+        # "exists" for other settings than ours: somebody pinned between our look and our write, so look again
+        if state.create_once(_key(run, revision + 1), text) == "created":
+            return revision + 1
+
+
+def pinned_settings(state: Store, run: str) -> Settings:
+    """The settings in force for a run.
+
+    Raises:
+        MissingInputError: none were pinned: the run was never submitted.
+        DataError: they are not what this version understands.
+    """
+    revision = _newest(state, run) or 1
+    body, where = state.read_once(_key(run, revision)), f"{state.uri}/{_key(run, revision)}"
+    if body is None:
+        raise MissingInputError(
+            f"run {run} in {state.uri} has no cluster settings", hint="crossad submit FILE --settings FILE pins them"
+        )
+    try:
+        found = json.loads(body)
+        if (found.get("kind"), found.get("format")) != (KIND, FORMAT):
+            raise DataError(f"not cluster settings of this crossad version: {where}", hint="submit the run again")
+        return Settings.model_validate_json(json.dumps(found["settings"]))
+    except ValidationError as error:
+        raise DataError(
+            f"not cluster settings of this crossad version: {where}: {first_fault(error)}",
+            hint="use the version that wrote them, or submit the run again",
+        ) from error
+    except (ValueError, AttributeError, KeyError) as error:
+        raise DataError(f"damaged cluster settings: {where}: {error}", hint="submit the run again") from error
+
+
+def _text(settings: Settings) -> bytes:
+    told = {"kind": KIND, "format": FORMAT, "settings": settings.model_dump(mode="json", by_alias=True)}
+    return f"{json.dumps(told, indent=2)}\n".encode()
+
+
+def _key(run: str, revision: int) -> str:
+    return run_key(run, f"settings/{revision:04d}.json")
+
+
+def _newest(state: Store, run: str) -> int:
+    """The newest revision's number, 0 where there is none."""
+    below = run_key(run, "settings/")
+    names = (entry.key.removeprefix(below).removesuffix(".json") for entry in state.list(below))
+    return max((int(name) for name in names if name.isdigit()), default=0)
