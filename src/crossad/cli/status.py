@@ -3,94 +3,107 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from crossad.cli.bad_input import bad_input
+from crossad.cli.cluster import Reach, cluster_options
 from crossad.cli.operate import json_option, words_argument
 from crossad.cli.place import Place, place_options
+from crossad.cli.sight import Looker, typed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crossad.cli.sight import Sight
     from crossad.launch.standing import Standing
+    from crossad.results.plan import Plan
 
 _HELP = """Show where every condition of a run stands.
 
 \b
-crossad status                    the newest run
+crossad status                                        the newest run
 crossad status night1 --json
+crossad status night1 --store s3://lab/runs -n team -w    with its Jobs in a namespace, live
+crossad status night1 --store s3://lab/runs --cluster     in the kubeconfig's own namespace
+
+Of more than 50 conditions only those are shown that somebody should look at, the worst first; --all shows all.
 
 \b
 done       committed                        waiting      for a device, or for a shared training
 partial    some targets are missing         interrupted  stopped from outside, progress saved
-failed     for good; see 'crossad explain'  lost         its process ended without a record
-cancelled  by 'crossad cancel'              pending      not started, and nobody works on the run
+failed     for good; see 'crossad explain'  lost         its process or Job ended without a record
+cancelled  by 'crossad cancel'              pending      not started: see 'crossad explain'
 stale      done, but with other data
+in a cluster also
+starting   its pod has a node               retrying     an attempt ended, the next one is due
+suspended  held back, as by Kueue           ending       its pod is being stopped
 """
 
 
 @click.command(help=_HELP)
-@words_argument("[RUN]")
+@words_argument("[RUN] [CONDITION]...")
+@click.option("-w", "--watch", is_flag=True, help="Look again and again until nothing is left to do.")
+@click.option(
+    "--every", type=click.FloatRange(min=0.1), default=5.0, show_default=True, metavar="SECONDS", help="With --watch."
+)
+@click.option("--all", "everything", is_flag=True, help="Show all conditions, however many.")
 @place_options
+@cluster_options(optional=True)
 @json_option
-def command(words: tuple[str, ...], place: Place, as_json: bool) -> None:
+def command(
+    words: tuple[str, ...], watch: bool, every: float, everything: bool, place: Place, reach: Reach, as_json: bool
+) -> None:
     """Look and tell."""
-    from crossad.launch.afar import observe
-    from crossad.launch.control import choose, split_words
-    from crossad.launch.prepare import current_locks
+    with bad_input(), Looker(place, reach, words) as looker:
+        if watch:
+            with suppress(KeyboardInterrupt):  # the usual end of looking
+                _watch(looker, every, everything=everything, as_json=as_json)
+            return
+        sight = looker.look()
+    if as_json:
+        click.echo(json.dumps(_facts(looker.plan, sight), indent=2, ensure_ascii=False))
+        return
+    from crossad.cli.standings import print_standings
+
+    print_standings(looker.plan, sight, everything=everything)
+    click.echo(f"next: {_next(sight.rows, looker.plan.run)}{typed(place, reach)}", err=True)
+
+
+def _watch(looker: Looker, every: float, *, everything: bool, as_json: bool) -> None:
+    if as_json:
+        for sight in looker.looks(every):
+            click.echo(json.dumps(_facts(looker.plan, sight), ensure_ascii=False))
+        return
+    from crossad.cli.standings import show_live
+
+    show_live(looker.plan, looker.looks(every), everything=everything)
+
+
+def _facts(plan: Plan, sight: Sight) -> dict[str, object]:
     from crossad.launch.standing import counts
 
-    with bad_input():
-        home = place.home()
-        plan, names = split_words(home, words)
-        wanted = {entry.experiment_id for entry in choose(plan, names)}
-        observer = observe(home, plan, current_locks(plan))
-        rows = [row for row in observer.all() if row.experiment_id in wanted]
-    holder = observer.state.holder()
-    if as_json:
-        facts = {
-            "run": plan.run,
-            "suite": plan.suite,
-            "repeat": plan.repeat,
-            "runner": holder.mark.pid if holder else None,
-            "counts": counts(rows),
-            "conditions": [asdict(row) for row in rows],
-        }
-        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
-        return
-    _print(rows)
-    totals = ", ".join(f"{number} {state}" for state, number in counts(rows).items())
-    who = f"process {holder.mark.pid} on {holder.host} works on it" if holder else "nobody works on it now"
-    click.echo(f"{plan.run} ({plan.suite}): {totals}; {who}")
-    click.echo(f"next: {_next(rows, plan.run)}", err=True)
-
-
-def _print(rows: Sequence[Standing]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from crossad.launch.words import aurocs, clock
-
-    # a pipe has no width: its reader wants whole lines
-    console = Console(width=None if sys.stdout.isatty() else 10_000)
-    table = Table(box=None, pad_edge=False)
-    for title in ("id", "condition", "state", "device", "phase", "ETA", "AUROC"):
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        eta = clock(row.eta_seconds) if row.eta_seconds is not None else ""
-        cells = (str(row.experiment_id), row.name, row.state, row.device, row.phase, eta, aurocs(row.auroc))
-        table.add_row(*map(Text, cells))
-    console.print(table, crop=False)
+    return {
+        "run": plan.run,
+        "suite": plan.suite,
+        "repeat": plan.repeat,
+        "runner": sight.holder.mark.pid if sight.holder else None,
+        "namespace": sight.namespace,
+        "controller": sight.controller or None,
+        "counts": counts(sight.rows),
+        "conditions": [asdict(row) for row in sight.rows],
+    }
 
 
 def _next(rows: Sequence[Standing], run: str) -> str:
-    unhappy = next((row for row in rows if row.state not in ("done", "running", "waiting")), None)
+    from crossad.cli.standings import by_need
+
+    unhappy = next((row for row in by_need(rows) if row.needy), None)
     if unhappy is not None:
         return f"crossad explain {run} {unhappy.experiment_id}"
     if all(row.state == "done" for row in rows):
         return f"crossad report {run}"
-    return f"crossad logs {run} -f"
+    return f"crossad status {run} -w"

@@ -81,7 +81,8 @@ def _suspended(job: Object, alive: Sequence[Object]) -> Verdict:
         return Verdict(State.ENDING, Cause.HELD, sentence, since=since, node=alive[-1]["spec"].get("nodeName"))
     queue = (job["metadata"].get("labels") or {}).get(QUEUE)
     if queue is None:
-        step = 'let it go: kubectl patch job NAME --type=merge -p \'{"spec":{"suspend":false}}\''
+        name = job["metadata"]["name"]
+        step = f'let it go: kubectl patch job {name} --type=merge -p \'{{"spec":{{"suspend":false}}}}\''
         return Verdict(State.SUSPENDED, Cause.HELD, "somebody suspended it", step, since)
     again = " again: it was preempted" if job.get("status", {}).get("startTime") else ""
     sentence = f"it waits in the queue {queue}{again}, and Kueue starts it when there is room"

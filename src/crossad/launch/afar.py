@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +42,7 @@ class View:
     verdicts: dict[str, Verdict]
     sightings: dict[str, Sighting]
     failures: dict[str, dict[str, Any]]  # the newest of each condition that is not committed
+    retries: dict[str, int]  # of conditions that were retried, how often
 
 
 def view(home: Home, run: str, wanted: Sequence[str]) -> View:
@@ -64,7 +66,8 @@ def view(home: Home, run: str, wanted: Sequence[str]) -> View:
             for (one, (entry, attempts)), beacon in zip(beacons.items(), read, strict=True)
             if beacon is not None
         }
-        closed = _closed(listed, run, told)
+        retries = _retries(listed, run)
+        closed = _closed(listed, run, told, retries)
         bodies = pool.map(state.read_once, closed.values())
         verdicts = {
             one: Verdict.model_validate_json(body) for one, body in zip(closed, bodies, strict=True) if body is not None
@@ -72,7 +75,8 @@ def view(home: Home, run: str, wanted: Sequence[str]) -> View:
         open_ = [one for one in wanted if one not in committed]
         failed = ledger.failed(open_)
         failures = dict(zip(failed, pool.map(lambda names: ledger.read(names[-1]), failed.values()), strict=True))
-    return View(committed, verdicts, sightings, {one: found for one, found in failures.items() if found})
+    known = {one: found for one, found in failures.items() if found}
+    return View(committed, verdicts, sightings, known, retries)
 
 
 def attempts_of(state: Store, run: str, condition_id: str) -> list[str]:
@@ -93,21 +97,17 @@ def _newest(listed: Iterable[Entry], below: str, wanted: set[str]) -> dict[str, 
     return found
 
 
-def _closed(listed: Iterable[Entry], run: str, wanted: set[str]) -> dict[str, str]:
+def _retries(listed: Iterable[Entry], run: str) -> dict[str, int]:
+    """How often each condition was retried; its generation is one more."""
+    below = run_key(run, "retries/")
+    return Counter(entry.key.split("/")[3] for entry in listed if entry.key.startswith(below))
+
+
+def _closed(listed: Iterable[Entry], run: str, wanted: set[str], retries: Mapping[str, int]) -> dict[str, str]:
     """Per condition the verdict on its present generation, if there is one."""
-    verdicts: dict[str, set[int]] = {}
-    retries: dict[str, int] = {}
-    for entry in listed:
-        kind, _, rest = entry.key.removeprefix(run_key(run, "")).partition("/")
-        one, _, number = rest.partition("/")
-        if one in wanted and kind == "verdicts":
-            verdicts.setdefault(one, set()).add(int(number.removesuffix(".json")))
-        elif one in wanted and kind == "retries":
-            retries[one] = retries.get(one, 0) + 1
-    generation = {one: 1 + retries.get(one, 0) for one in verdicts}
-    return {
-        one: verdict_key(run, one, generation[one]) for one, numbers in verdicts.items() if generation[one] in numbers
-    }
+    there = {entry.key for entry in listed}
+    keys = {one: verdict_key(run, one, 1 + retries.get(one, 0)) for one in wanted}
+    return {one: key for one, key in keys.items() if key in there}
 
 
 def _sighting(beacon: Beacon, entry: Entry, attempts: int, now: datetime) -> Sighting:
@@ -130,7 +130,7 @@ class FarObserver(Observer):
             return super()._one(entry, trainer, busy)
         seen = self._view.sightings.get(entry.condition_id)
         state, reason, step = self._far(entry, seen)
-        running = state == "running"
+        running = state == "running" and seen is not None and seen.working
         progress = seen.beacon.progress if seen else None
         return Standing(
             experiment_id=entry.experiment_id,

@@ -20,8 +20,13 @@ from crossad.results.plan import Plan, PlanEntry
 from crossad.results.progress import Progress, read_progress
 
 StandingState = Literal[
-    "done", "stale", "partial", "failed", "cancelled", "interrupted", "lost", "running", "waiting", "pending"
-]
+    "done", "stale", "partial", "failed", "cancelled", "interrupted", "lost",
+    "ending", "retrying", "running", "starting", "waiting", "suspended", "pending",
+]  # fmt: skip
+# where somebody should look first; the others need nobody
+NEEDY: tuple[StandingState, ...] = (
+    "failed", "lost", "partial", "stale", "interrupted", "ending", "retrying", "suspended", "pending",
+)  # fmt: skip
 INTERRUPTED = 75
 
 
@@ -40,6 +45,11 @@ class Standing:
     phase: str = ""
     eta_seconds: float | None = None
     auroc: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def needy(self) -> bool:
+        """Whether somebody should look at it, where there are too many to look at all."""
+        return self.state in NEEDY
 
     @property
     def sentence(self) -> str:
