@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
+from crossad.crew import spread
 from crossad.errors import DataError, MissingInputError
-from crossad.fetch.crew import spread
 from crossad.fetch.present import leading, same
 from crossad.fetch.wanted import Item
 from crossad.results.pictures import unpack_pictures
@@ -43,7 +43,7 @@ def bring_all(store: Store, items: Sequence[Item], threads: int, advance: Advanc
         groups[(item.what, item.pieces)].append(item)
     ordered = sorted(groups.values(), key=lambda group: -group[0].size)  # a large one that comes last is waited for
     wrong: list[Wrong] = []
-    with spread(lambda group: _tried(store, group), ordered, min(threads, max(1, len(ordered)))) as ended:
+    with spread(lambda group: _tried(store, group), ordered, threads) as ended:
         for group, why in ended:
             if why:
                 wrong += [(item, why) for item in group]

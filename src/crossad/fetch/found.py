@@ -13,8 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from crossad.conditions.faults import near
+from crossad.crew import spread
 from crossad.errors import DataError, MissingInputError, first_fault
-from crossad.fetch.crew import spread
 from crossad.fetch.paths import printable, same_name
 from crossad.results.home import Home, Kept
 from crossad.results.layout import RunPaths, slug
@@ -113,7 +113,7 @@ def look(home: Home, entries: Sequence[PlanEntry], threads: int, advance: Callab
     def one(place: int) -> Found:
         return _found(home, told, entries[place])
 
-    with spread(one, range(len(entries)), min(threads, len(entries))) as ended:
+    with spread(one, range(len(entries)), threads) as ended:
         for place, value in ended:
             found[place] = value
             advance()

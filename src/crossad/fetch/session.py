@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crossad.crew import spread
 from crossad.errors import DataError
 from crossad.fetch.bring import bring_all
-from crossad.fetch.crew import spread
 from crossad.fetch.found import Found, files_of, find_plan, look, refused
 from crossad.fetch.paths import check_target, printable
 from crossad.fetch.present import is_there

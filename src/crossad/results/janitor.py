@@ -7,16 +7,16 @@ touched, and an attempt with any new object is left alone. One thing that cannot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
+from crossad.crew import spread
 from crossad.errors import CrossadError
 from crossad.results.checkpoints import PREFIX as CHECKPOINTS
 from crossad.results.layout import attempt_key
 from crossad.results.leads import Trouble, follow, is_state, owner
 from crossad.results.ledger import COMMITS, FAILURES
-from crossad.results.survey import THREADS, Item, Survey, spread
+from crossad.results.survey import THREADS, Item, Survey, add_leads
 from crossad.store.base import Entry, Store
 from crossad.store.faults import StoreUnreachable
 from crossad.store.once import CLAIMS
@@ -49,20 +49,19 @@ def clear(store: Store, found: Survey) -> Iterator[Done]:
         "states": work.guarded(work.attempt),
         "attempt": work.guarded(work.attempt),
     }
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="janitor") as pool:
-        yield from spread(pool, work.guarded(work.single), [item for item in found.items if item.kind not in groups])
-        for kind, action in groups.items():  # a pointer goes before what it points at
-            items = [item for item in found.items if item.kind == kind]
-            for group in _groups(items):
-                work.look_again(pool)
-                if found.hidden:
-                    why = f"what {found.hidden[0].key or 'this store'} leads to is not known"
-                    yield from (Done(item, stays=why) for item in group)
-                    continue
-                for done in spread(pool, action, group):
-                    if done.stays and kind == "checkpoint":
-                        found.leads.add(follow(store, done.item.key))
-                    yield done
+    yield from _each(work.guarded(work.single), [item for item in found.items if item.kind not in groups])
+    for kind, action in groups.items():  # a pointer goes before what it points at
+        items = [item for item in found.items if item.kind == kind]
+        for group in _groups(items):
+            add_leads(store, work.news(), found.leads)
+            if found.hidden:
+                why = f"what {found.hidden[0].key or 'this store'} leads to is not known"
+                yield from (Done(item, stays=why) for item in group)
+                continue
+            for done in _each(action, group):
+                if done.stays and kind == "checkpoint":
+                    found.leads.add(follow(store, done.item.key))
+                yield done
 
 
 class _Work:
@@ -71,11 +70,6 @@ class _Work:
     def __init__(self, store: Store, found: Survey) -> None:
         self._store, self._found = store, found
         self._seen: set[tuple[str, str]] = set()
-
-    def look_again(self, pool: ThreadPoolExecutor) -> None:
-        """Follow what was written since the survey began."""
-        for leads in spread(pool, lambda key: follow(self._store, key), self._news()):
-            self._found.leads.add(leads)
 
     def guarded(self, action: Callable[[Item], Done]) -> Callable[[Item], Done]:
         """The action, with an error of the store told beside the thing it is about."""
@@ -135,7 +129,7 @@ class _Work:
                 objects, size = objects + 1, size + entry.size
         return Done(item, objects, size, troubles=tuple(troubles))
 
-    def _news(self) -> Iterator[str]:
+    def news(self) -> Iterator[str]:
         """The keys of objects that lead to others, written since the survey began and not followed yet."""
         for prefix in LEADING:
             for entry in self._store.list(prefix):
@@ -143,6 +137,11 @@ class _Work:
                 if entry.modified >= self._found.began - MARGIN and version not in self._seen:
                     self._seen.add(version)
                     yield entry.key
+
+
+def _each(action: Callable[[Item], Done], items: Sequence[Item]) -> Iterator[Done]:
+    with spread(action, items, THREADS) as ended:
+        yield from (done for _, done in ended)
 
 
 def _groups(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

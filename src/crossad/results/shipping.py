@@ -1,7 +1,7 @@
 """An attempt's way into a bucket: one thread carries finished work in order, another logs and checkpoints.
 
-Memory is bounded by the store's upload parts: files are streamed, log chunks are a few megabytes, and of checkpoints
-that wait only the newest is kept.
+Memory is bounded by the store's upload parts, however many files are on their way: files are streamed, log chunks are a
+few megabytes, and of checkpoints that wait only the newest is kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from crossad.crew import spread
 from crossad.errors import CrossadError
 from crossad.results.beacons import Beacon, beacon_key
 from crossad.results.checkpoints import Checkpoint, newest_checkpoint, pointer_key
@@ -25,6 +26,7 @@ from crossad.results.outbox import Finished, Job, Published, Sender
 from crossad.results.progress import read_progress
 
 SHIP_SECONDS = 30.0
+FILES = 4  # on their way at once, when all that is finished goes out
 Say = Callable[[str], None]
 _Unsent = tuple[str, str, Path, int]  # of a checkpoint: work, key, a link to its bytes, step
 
@@ -115,10 +117,10 @@ class BucketOutbox:
         self.settle()
         sender, paths = self._sender, self._sender.paths
         kept = dict(finished.elsewhere)
-        for path in finished_files(paths):
-            apart = path in kept or path.parent in finished.pictures or path in self._logs.files.values()
-            if not apart:
-                kept[path] = self._home.keep(path, self.key(_inside(path, paths.root)))
+        apart = {*kept, *self._logs.files.values()}
+        mine = [path for path in finished_files(paths) if path not in apart and path.parent not in finished.pictures]
+        with spread(lambda path: self._home.keep(path, self.key(_inside(path, paths.root))), mine, FILES) as ended:
+            kept.update(ended)
         self._logs.ship()
         manifest = Manifest(
             attempt=sender.attempt,

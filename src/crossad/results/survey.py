@@ -7,11 +7,11 @@ objects.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal, TypeVar
+from typing import Literal
 
+from crossad.crew import spread
 from crossad.errors import CrossadError
 from crossad.results.checkpoints import PREFIX as CHECKPOINTS
 from crossad.results.layout import ATTEMPTS, RUNS, attempt_key
@@ -20,8 +20,6 @@ from crossad.results.ledger import COMMITS, FAILURES, WITHDRAWN
 from crossad.store.base import Entry, Store, Unfinished
 from crossad.store.once import CLAIMS, MARK
 
-T = TypeVar("T")
-S = TypeVar("S")
 THREADS = 16
 PROBE, LIVE = "probe", "live"
 OTHERS = frozenset({"archives", "sidecars", "crossad-data.json", "evaluations", MARK})  # crossad's, and not for here
@@ -91,29 +89,18 @@ def survey(store: Store, rules: Rules) -> Survey:
     """
     now = store.now()
     found = Survey(now, now - rules.older_than)
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="survey") as pool:
-        work = _Work(store, rules, found)
-        for leads in spread(pool, lambda key: follow(store, key), work.sort()):
-            found.leads.add(leads)
-        for leads in spread(pool, lambda key: follow(store, key), work.pointers()):
-            found.leads.add(leads)
+    work = _Work(store, rules, found)
+    for keys in (work.sort(), work.pointers()):
+        add_leads(store, keys, found.leads)
     work.decide()
     return found
 
 
-def spread(pool: ThreadPoolExecutor, action: Callable[[S], T], things: Iterable[S]) -> Iterator[T]:
-    """Act on many things, a few at once, without holding them all; results as they come."""
-    waiting: set[Future[T]] = set()
-    try:
-        for thing in things:
-            waiting.add(pool.submit(action, thing))
-            if len(waiting) >= 4 * THREADS:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        yield from (future.result() for future in waiting)
-    finally:
-        for future in waiting:
-            future.cancel()
+def add_leads(store: Store, keys: Iterable[str], leads: Leads) -> None:
+    """Follow objects, a few at once; the keys come from a listing that this thread alone reads."""
+    with spread(lambda key: follow(store, key), keys, THREADS) as followed:
+        for _, found in followed:
+            leads.add(found)
 
 
 class _Work:

@@ -37,7 +37,7 @@ class S3Options:
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 60.0
     part_bytes: int = 16 * MIB  # of a multipart upload
-    threads: int = 4  # parts on their way at once; memory is at most threads x part_bytes a file
+    threads: int = 4  # parts on their way at once; memory is at most threads x part_bytes
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""

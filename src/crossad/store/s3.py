@@ -41,7 +41,7 @@ class S3Store:
         self.options = options
         self.patience = patience or Patience(options.patience_seconds)
         self.bucket = Bucket(Connection(options, f"s3://{bucket}"), bucket, prefix, options)
-        self._upload = Upload(self.bucket, options, self.patience)
+        self._upload = Upload(self.bucket, options, self.patience, threading.Semaphore(options.threads))
         self._lock = threading.Lock()
         self._creation: Creation | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from crossad.errors import CrossadError, DataError
 from crossad.store.base import size_of
 from crossad.store.bucket import md5_of
-from crossad.store.faults import UploadGone
+from crossad.store.faults import StoreUnreachable, UploadGone
 
 if TYPE_CHECKING:
     from crossad.store.bucket import Bucket
@@ -30,6 +31,7 @@ class Upload:
     bucket: Bucket
     options: S3Options
     patience: Patience
+    slots: threading.Semaphore  # of parts in memory: one for all files that are on their way
 
     def file(self, key: str, path: Path, content_type: str | None) -> None:
         """Write a file whole.
@@ -44,8 +46,9 @@ class Upload:
             except UploadGone:  # somebody aborted it, or it was completed unseen and cannot be told: once more
                 self._parts(key, path, size, content_type)
             return
-        data = _slice(path, 0, size)
-        self.patience.run(lambda: self.bucket.put(key, data, content_type=content_type))
+        with self.slots:
+            data = _slice(path, 0, size)
+            self.patience.run(lambda: self.bucket.put(key, data, content_type=content_type))
 
     def _parts(self, key: str, path: Path, size: int, content_type: str | None) -> None:
         """Send the parts, then complete; an upload that fails is aborted, so nothing invisible is left to pay for."""
@@ -67,12 +70,14 @@ class Upload:
         patience = self.patience.until(gave_up)
 
         def send(offset: int) -> dict[str, Any]:
-            data, number = _slice(path, offset, min(length, size - offset)), offset // length + 1
-            answer = patience.run(
-                lambda: self.bucket.request(
-                    "upload_part", key, UploadId=upload, PartNumber=number, Body=data, ContentMD5=md5_of(data)
+            number = offset // length + 1
+            with self._slot(gave_up):
+                data = _slice(path, offset, min(length, size - offset))
+                answer = patience.run(
+                    lambda: self.bucket.request(
+                        "upload_part", key, UploadId=upload, PartNumber=number, Body=data, ContentMD5=md5_of(data)
+                    )
                 )
-            )
             checksums = {name: value for name, value in answer.items() if name.startswith("ChecksumCRC")}
             return {"PartNumber": number, "ETag": answer["ETag"], **checksums}
 
@@ -85,6 +90,17 @@ class Upload:
         finally:
             gave_up.set()  # where one part failed or somebody asked to stop, the others need not be waited for
             pool.shutdown(cancel_futures=True)
+
+    @contextlib.contextmanager
+    def _slot(self, gave_up: threading.Event) -> Iterator[None]:
+        """Wait for room for a part; another file's part may hold it as long as the store does not answer."""
+        while not self.slots.acquire(timeout=1.0):
+            if gave_up.is_set():
+                raise StoreUnreachable("given up", hint="run again")
+        try:
+            yield
+        finally:
+            self.slots.release()
 
     def _complete(self, key: str, size: int, upload: str, parts: list[dict[str, Any]]) -> None:
         """Make the object visible; an upload that is gone was completed by a request whose answer was lost."""

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from crossad.fetch.crew import spread
+from crossad.crew import spread
 
 
 @pytest.mark.parametrize("threads", [1, 3, 50])
