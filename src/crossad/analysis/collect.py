@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from crossad.analysis.holes import State, hole
+from crossad.analysis.holes import Hole, State, hole
 from crossad.errors import DataError, MissingInputError, first_fault
 from crossad.results.home import FolderHome
 from crossad.results.layout import ConditionPaths, RunPaths
@@ -18,7 +18,7 @@ from crossad.results.ledger import Ledger
 from crossad.results.plan import Plan, PlanEntry, load_plan
 from crossad.results.record import DomainResult, Failure, Record
 
-Known = Mapping[str, tuple[State, str]]  # condition id -> state and where it stands
+Known = Mapping[str, Hole]  # condition id -> where it stands
 _STATES: dict[str, State] = {"success": "done", "partial": "partial", "failed": "failed"}
 
 
@@ -36,6 +36,7 @@ class Entry:
     record: Record | None = None
     failure: Failure | None = None
     detail: str = ""  # of a hole: where it stands
+    next_step: str = ""  # the same: what to do about it
 
     @property
     def model(self) -> str:
@@ -243,16 +244,18 @@ def _by_hand(run: str, root: Path, record: Record) -> Entry:
     )
 
 
-def _why(
-    planned: PlanEntry, condition: ConditionPaths, record: Record | None, ledger: Ledger, known: Known
-) -> tuple[State, Failure | None, str]:
-    """(state, failure, where it stands) of a planned condition."""
+def _why(planned: PlanEntry, condition: ConditionPaths, record: Record | None, ledger: Ledger, known: Known) -> Hole:
+    """Where a planned condition stands."""
     if record is not None:
-        return _STATES[record.status], record.error, ""
-    state, failure, detail = hole(planned, condition, ledger)
-    if planned.condition_id in known:
-        state, detail = known[planned.condition_id]
-    return state, failure, detail
+        return Hole(_STATES[record.status], record.error)
+    here = hole(planned, condition, ledger)
+    there = known.get(planned.condition_id, here)
+    failure = there.failure or here.failure
+    if failure is None or there.state not in ("failed", "partial"):
+        return replace(there, failure=None)  # an older failure does not explain what was lost or cancelled
+    # a failure is shown in full, with its own next step: said once is enough
+    detail = there.detail.removesuffix(failure.message).rstrip(": ")
+    return replace(there, failure=failure, detail=detail, next_step="" if failure.hint else there.next_step)
 
 
 def _planned(
@@ -260,9 +263,8 @@ def _planned(
     planned: PlanEntry,
     condition: ConditionPaths,
     record: Record | None,
-    why: tuple[State, Failure | None, str],
+    why: Hole,
 ) -> Entry:
-    state, failure, detail = why
     return Entry(
         run=run,
         name=planned.name,
@@ -270,10 +272,11 @@ def _planned(
         config=planned.config,
         condition_id=planned.condition_id,
         paths=condition,
-        state=state,
+        state=why.state,
         record=record,
-        failure=failure,
-        detail=detail,
+        failure=why.failure,
+        detail=why.detail,
+        next_step=why.next_step,
     )
 
 

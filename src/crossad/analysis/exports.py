@@ -175,6 +175,7 @@ def _condition(entry: Entry) -> dict[str, Any]:
         "targets": list(entry.targets),
         "state": entry.state,
         "detail": entry.detail or None,
+        "next_step": entry.next_step or None,
         "problems": [failure.model_dump() for failure in entry.problems],
         "unranked": unranked(entry) or None,
         "warnings": cautions(entry),
@@ -211,7 +212,8 @@ def as_markdown(collection: Collection, groups: Sequence[Group], said: Sequence[
 
 def _hole(entry: Entry) -> str:
     reasons = [f"{failure.message}{f' (next: {failure.hint})' if failure.hint else ''}" for failure in entry.problems]
-    why = "; ".join(reasons) or entry.detail
+    next_step = f" (next: {entry.next_step})" if entry.next_step else ""
+    why = "; ".join([f"{entry.detail}{next_step}", *reasons] if entry.detail else reasons)
     return f"{entry.name} ({model_name(entry.model)}, run {entry.run}): {entry.state}{f': {why}' if why else ''}"
 
 

@@ -1,8 +1,9 @@
-"""Why a planned condition has no record: not started, running, interrupted, failed, or lost."""
+"""Why a planned condition has no record: not started, waiting, running, interrupted, failed, cancelled, or lost."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import ValidationError
@@ -14,26 +15,38 @@ from crossad.results.plan import PlanEntry
 from crossad.results.progress import read_progress
 from crossad.results.record import Failure
 
-State = Literal["done", "partial", "failed", "running", "interrupted", "lost", "not started"]
+State = Literal[
+    "done", "partial", "failed", "cancelled", "running", "waiting", "interrupted", "lost", "not started"
+]  # fmt: skip
 
 
-def hole(planned: PlanEntry, condition: ConditionPaths, ledger: Ledger) -> tuple[State, Failure | None, str]:
-    """Why there is no record: (state, failure, where it stands)."""
+@dataclass(frozen=True)
+class Hole:
+    """Where a condition stands that has no record."""
+
+    state: State
+    failure: Failure | None = None
+    detail: str = ""  # one clause
+    next_step: str = ""
+
+
+def hole(planned: PlanEntry, condition: ConditionPaths, ledger: Ledger) -> Hole:
+    """Why there is no record, as far as this machine can see."""
     progress = read_progress(condition.progress)
     if progress is not None and progress.phase not in ("done", "failed", "interrupted"):
         amount = f", {progress.done} of {progress.total} {progress.unit}".rstrip() if progress.total else ""
         at = f"{progress.phase}{amount}"
         if _alive(progress.pid):
-            return "running", None, at
-        return "lost", None, f"its process ended at {at} without a record"
+            return Hole("running", detail=at)
+        return Hole("lost", detail=f"its process ended at {at} without a record")
     if progress is not None and progress.phase == "interrupted":
-        return "interrupted", None, "stopped from outside; progress is saved"
+        return Hole("interrupted", detail="stopped from outside; progress is saved")
     failures = _failures(planned, ledger)
     if failures:
-        return "failed", failures[-1], ""
+        return Hole("failed", failures[-1])
     if progress is not None:
-        return "failed", None, f"ended with exit code {progress.exit_code} and left no record"
-    return "not started", None, ""
+        return Hole("failed", detail=f"ended with exit code {progress.exit_code} and left no record")
+    return Hole("not started")
 
 
 def _failures(planned: PlanEntry, ledger: Ledger) -> list[Failure]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crossad.analysis.collect import Collection, Known, collect
-from crossad.analysis.holes import State
+from crossad.analysis.holes import Hole, State
 from crossad.errors import MissingInputError
 from crossad.fetch.found import find_plan
 from crossad.fetch.reports import report_folder
@@ -17,30 +17,31 @@ from crossad.launch.afar import FarObserver
 from crossad.launch.standing import StandingState
 from crossad.results.home import Home
 from crossad.results.layout import STATE
-from crossad.results.plan import load_plans
+from crossad.results.plan import Plan, load_plans
 
 MIRROR = "mirror"  # below results/.crossad/: a results folder of its own, so that no live tree is touched
 PICTURED = 200  # conditions up to which a report has pictures and per-image scores
 _FULL: tuple[Kind, ...] = ("records", "predictions", "visualizations")
 _STATES: dict[StandingState, State] = {
     "running": "running", "waiting": "not started", "pending": "not started", "interrupted": "interrupted",
-    "lost": "lost", "failed": "failed", "partial": "partial", "cancelled": "failed",
+    "lost": "lost", "failed": "failed", "partial": "partial", "cancelled": "cancelled",
 }  # fmt: skip
 
 
-def gather(home: Home, runs: Sequence[str], advance: Advance) -> Collection:
+def gather(home: Home, runs: Sequence[str], advance: Advance, told: Known | None = None) -> Collection:
     """Bring what a report of some runs shows, and look where the rest stands.
 
     Args:
         home: a bucket.
         runs: names; all runs of the store where none is given.
         advance: told of progress.
+        told: where conditions without a record stand, if somebody who sees more has looked already.
 
     Raises:
         MissingInputError: there is no such run, or none at all.
     """
     mirror = home.results / STATE / MIRROR
-    known: dict[str, tuple[State, str]] = {}
+    known: dict[str, Hole] = {}
     names = tuple(runs) or tuple(plan.run for plan in load_plans(home))
     if not names:
         raise MissingInputError(f"no run in {home.uri}", hint="start one: crossad run FILE --store s3://bucket/prefix")
@@ -48,7 +49,8 @@ def gather(home: Home, runs: Sequence[str], advance: Advance) -> Collection:
         plan = find_plan(home, run)
         only = _FULL if len(plan.conditions) <= PICTURED else _FULL[:1]
         fetched = fetch(home, run, mirror, only=only, advance=advance)
-        known |= _known(FarObserver(home, plan), fetched.damaged)
+        known |= dict(told) if told is not None else _seen(FarObserver(home, plan))
+        known |= _damaged(plan, fetched.damaged)
     return collect(mirror, names, home.ledger, known)
 
 
@@ -72,13 +74,18 @@ def publish(home: Home, collection: Collection, page: Path) -> str:
     return f"{home.uri}/{below}index.html"
 
 
-def _known(observer: FarObserver, damaged: dict[str, list[str]]) -> Known:
-    found: dict[str, tuple[State, str]] = {}
+def _seen(observer: FarObserver) -> dict[str, Hole]:
     by_name = {entry.name: entry.condition_id for entry in observer.plan.conditions}
-    for row in observer.all():
-        if (state := _STATES.get(row.state)) is not None:
-            found[by_name[row.name]] = (state, row.reason)
-    for name, wrong in damaged.items():
-        if name in by_name:
-            found[by_name[name]] = ("lost", f"damaged in the store: {wrong[0]}")
-    return found
+    return {
+        by_name[row.name]: Hole(state, detail=row.reason)
+        for row in observer.all()
+        if (state := _STATES.get(row.state)) is not None
+    }
+
+
+def _damaged(plan: Plan, damaged: dict[str, list[str]]) -> dict[str, Hole]:
+    return {
+        entry.condition_id: Hole("lost", detail=f"damaged in the store: {damaged[entry.name][0]}")
+        for entry in plan.conditions
+        if entry.name in damaged
+    }
