@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from crossad.control.jobs import SeenJob
+from crossad.kube.endings import RETRY
 from crossad.kube.verdicts import State, overdue
 from crossad.results.plan import PlanEntry
 
-RETRY = "crossad retry opens it again"
 GONE = "its Job is gone and left no commit (by its TTL, or by hand)"
 Known = tuple[int, tuple[str, ...]]  # a Job that was there once: its generation, ids of its conditions
 
@@ -62,7 +62,7 @@ class Closing:
 
     condition: str
     reason: str
-    hint: str | None = RETRY
+    hint: str | None = None  # what to do before a retry
     exit_code: int | None = None
     job: SeenJob | None = None
 
@@ -193,9 +193,10 @@ class _Group:
         deadline, found = self.facts.start_deadline, []
         for job in alive if deadline else ():
             late = overdue(job.verdict, job.created, self.facts.now, deadline)  # type: ignore[arg-type] # not None here
-            if late is not None and job.generation == self.generation and not job.leaving:
-                hint = f"{late.step}; then {RETRY}" if late.step else RETRY
-                found += [Closing(one, late.sentence, hint, job=job) for one in job.conditions if one in self.open]
+            if late is None or job.generation != self.generation or job.leaving:
+                continue
+            mine = [one for one in job.conditions if one in self.open]
+            found += [Closing(one, late.sentence, late.step or None, job=job) for one in mine]
         return found
 
     def _stop(self, job: SeenJob, over: Collection[str]) -> Stop | None:
@@ -251,4 +252,4 @@ def _closing(one: str, job: SeenJob) -> Closing:
     verdict = job.verdict
     if verdict.state is State.COMPLETE:
         return Closing(one, "its Job ended with 0 and left no commit", exit_code=0, job=job)
-    return Closing(one, verdict.sentence, verdict.step or RETRY, verdict.exit_code, job)
+    return Closing(one, verdict.sentence, None if verdict.step == RETRY else verdict.step, verdict.exit_code, job)

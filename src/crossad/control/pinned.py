@@ -1,4 +1,4 @@
-"""The cluster settings of a run, kept with it: a restarted controller and a retry make the same Jobs.
+"""What a run is to do in a cluster, kept with it: plan and settings; a restarted controller makes the same Jobs.
 
 Like a plan they are pinned in revisions, each a create-once object `runs/<run>/settings/0001.json`; the newest is in
 force. They name Secrets and hold none, so they may lie beside the results.
@@ -7,13 +7,16 @@ force. They name Secrets and hold none, so they may lie beside the results.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from pydantic import ValidationError
 
 from crossad.errors import DataError, MissingInputError, first_fault
+from crossad.manifests.job import Group, groups
 from crossad.manifests.settings import Settings
 from crossad.results.layout import run_key
-from crossad.store.base import Store
+from crossad.results.plan import Plan, newest_plan
+from crossad.store.base import Entry, Store
 
 KIND, FORMAT = "crossad-settings", 1
 
@@ -59,6 +62,44 @@ def pinned_settings(state: Store, run: str) -> Settings:
         ) from error
     except (ValueError, AttributeError, KeyError) as error:
         raise DataError(f"damaged cluster settings: {where}: {error}", hint="submit the run again") from error
+
+
+class Assignment:
+    """The plan and the settings in force, read anew when a revision was added: a plan may be large."""
+
+    plan: Plan
+    groups: list[Group]  # its conditions, Job by Job
+    settings: Settings
+
+    def __init__(self, state: Store, run: str) -> None:
+        """Name the run; nothing is read yet."""
+        self._state, self._run = state, run
+        self._seen: list[str] = []
+
+    def look(self) -> bool:
+        """Whether it is another one than before.
+
+        Raises:
+            MissingInputError: the run was never submitted.
+            DataError: its settings are not what this version understands.
+        """
+        listed = [entry.key for kind in ("plans/", "settings/") for entry in self._listed(kind)]
+        if listed == self._seen:
+            return False
+        plan = newest_plan(self._state, self._run)
+        if plan is None:
+            raise MissingInputError(f"no such run in {self._state.uri}: {self._run}", hint="crossad submit starts one")
+        self.plan, self.groups, self.settings = plan, groups(plan.conditions), pinned_settings(self._state, self._run)
+        self._names = {entry.condition_id: entry.name for entry in plan.conditions}
+        self._seen = listed
+        return True
+
+    def name(self, condition_id: str) -> str:
+        """A condition's name."""
+        return self._names[condition_id]
+
+    def _listed(self, kind: str) -> Iterator[Entry]:
+        return self._state.list(run_key(self._run, kind))
 
 
 def _text(settings: Settings) -> bytes:
