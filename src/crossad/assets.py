@@ -188,6 +188,17 @@ def hash_tensors(path: Path) -> str:
     return digest.hexdigest()
 
 
+def verify(weights_dir: Path, name: str, sha256: str) -> str:
+    """What is wrong with an asset of a weights folder that was pinned with a hash; "ok" where nothing is."""
+    try:
+        found = hash_tensors(weights_dir / f"{name}.safetensors")
+    except FileNotFoundError:
+        return "missing"
+    except DataError as error:
+        return error.message
+    return "ok" if found == sha256 else f"changed: {found}"
+
+
 def pinned(weights_dir: Path) -> dict[str, str]:
     """Asset name to hash, as `crossad assets fetch` wrote them down in a weights folder.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -32,6 +34,7 @@ VERBS = {
     "data": "Check data before the first GPU; import raw .mat arrays; pack images into a bucket.",
     "assets": "List, fetch and verify pretrained weights, pinned by hash.",
     "store": "Find out what a store really does: a folder, or a bucket of any S3-compatible server.",
+    "doctor": "Check cluster, store, data, weights and this machine before a run: a sentence each, and the next step.",
     "completion": "Print the shell completion script for bash, zsh or fish.",
 }
 
@@ -92,6 +95,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the program; turn errors into one message and an exit code."""
+    if os.getpid() == 1:  # of a container: the kernel drops what such a process does not handle
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except CrossadError as error:

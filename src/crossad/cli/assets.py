@@ -195,13 +195,6 @@ def verify(weights_dir: Path, as_json: bool) -> None:
 
 
 def _verify(weights_dir: Path, name: str, sha256: str) -> dict[str, str]:
-    from crossad.assets import hash_tensors
-    from crossad.errors import DataError
+    from crossad.assets import verify
 
-    try:
-        found = hash_tensors(weights_dir / f"{name}.safetensors")
-    except FileNotFoundError:
-        return {"name": name, "sha256": sha256, "verdict": "missing"}
-    except DataError as error:
-        return {"name": name, "sha256": sha256, "verdict": error.message}
-    return {"name": name, "sha256": sha256, "verdict": "ok" if found == sha256 else f"changed: {found}"}
+    return {"name": name, "sha256": sha256, "verdict": verify(weights_dir, name, sha256)}

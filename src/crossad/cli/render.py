@@ -98,8 +98,7 @@ def command(words: tuple[str, ...], out: Path | None, to_stdout: bool, as_json: 
 
 def _settings(file: Path | None, options: Mapping[str, Any]) -> Settings:
     """The settings of the file, with the options that win over it."""
-    from crossad.errors import MissingInputError
-    from crossad.manifests.load import parse_settings
+    from crossad.manifests.load import load_settings
 
     changes = {path: options[name] for name, path in _OPTIONS.items() if options[name] is not None}
     if options["data"] is not None:
@@ -109,14 +108,7 @@ def _settings(file: Path | None, options: Mapping[str, Any]) -> Settings:
             changes[other] = None
     if options["data_claim"] is not None:
         changes["data.options"] = None
-    text = ""
-    if file is not None:
-        try:
-            text = file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "not UTF-8"
-            raise MissingInputError(f"cannot read settings: {file}: {why}", hint="see docs/settings.md") from error
-    return parse_settings(str(file or "--settings"), text, changes)
+    return load_settings(file, changes)
 
 
 def _plan(words: tuple[str, ...], settings: Settings, options: Mapping[str, Any]) -> Plan:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from crossad.conditions.common import CommonConfig
+from crossad.conditions.encoders import ENCODERS
 from crossad.conditions.identity import (
     condition_id,
     evaluation_domains,
@@ -12,7 +14,7 @@ from crossad.conditions.identity import (
     resolve,
     training_key,
 )
-from crossad.conditions.model import Config
+from crossad.conditions.model import Config, DinomalyConfig, PatchcoreConfig
 from crossad.conditions.suite import Condition
 
 
@@ -54,6 +56,15 @@ def evaluation_parts(config: Config, domain: str) -> list[Part]:
     """The parts of the data that decide one domain's scores."""
     statistics = [(domain, "train")] if config.normalisation == "domain_stats" else []
     return sorted({*training_parts(config), (domain, "test"), *statistics})
+
+
+def wanted_weights(config: CommonConfig) -> str | None:
+    """The timm model whose pretrained weights a condition needs, or None."""
+    if isinstance(config, PatchcoreConfig) and config.pre_trained:
+        return config.backbone
+    if isinstance(config, DinomalyConfig) and config.pre_trained:
+        return ENCODERS[config.encoder_name]
+    return None
 
 
 def condition_parts(config: Config) -> list[Part]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal
 
@@ -89,40 +88,57 @@ def examine(checks: Sequence[Check], seconds: float = SECONDS) -> list[Finding]:
         seconds: when to give up on those that have not ended.
     """
     until = time.monotonic() + seconds
-    running: dict[int, Future[list[Told]]] = {}
+    running: dict[int, _Running] = {}
     for check in checks:
-        first = None if check.after is None else running[id(check.after)]
-        running[id(check)] = future = Future()
+        running[id(check)] = _Running(check, running[id(check.after)] if check.after else None)
+    for one in running.values():
         # a thread that nobody waits for: what hangs must not hold the end of the process up
-        threading.Thread(target=_work, args=(check, first, future), name="crossad-doctor", daemon=True).start()
+        threading.Thread(target=one.run, name="crossad-doctor", daemon=True).start()
     found = []
     for check in checks:
-        for told in _outcome(running[id(check)], until, seconds):
+        for told in running[id(check)].wait(until, seconds):
             found.append(Finding(check.area, check.name, told.verdict, told.sentence, told.step))
     return found
 
 
-def _work(check: Check, first: Future[list[Told]] | None, future: Future[list[Told]]) -> None:
-    try:
-        if first is not None and any(told.verdict == "wrong" for told in first.result()):
-            future.set_result([left_out(f"not tried: {check.after.name if check.after else ''} is wrong")])
-        else:
-            future.set_result(list(check.work()))
-    except Exception as error:  # noqa: BLE001 - becomes a finding: the crash of one check hides no other
-        future.set_exception(error)
+class _Running:
+    """A check in its thread: what it told so far, and whether that is all."""
 
+    def __init__(self, check: Check, first: _Running | None) -> None:
+        self._check, self._first = check, first
+        self._told: list[Told] = []
+        self._ended = threading.Event()
 
-def _outcome(future: Future[list[Told]], until: float, seconds: float) -> list[Told]:
-    try:
-        error = future.exception(max(0.0, until - time.monotonic()))
-    except TimeoutError:
-        return [wrong(f"no answer within {seconds:.0f} s", "run again with a longer --timeout; is the way there slow?")]
-    if error is None:
-        return future.result()
-    if isinstance(error, CrossadError):
-        return [refused(error)]
-    told = f"this check itself failed: {type(error).__name__}: {one_line(str(error))}"
-    return [wrong(told, "please report it; what the other checks say stands")]
+    def run(self) -> None:
+        try:
+            if self._first is None or self._first.useful():
+                for told in self._check.work():
+                    self._told.append(told)
+            else:
+                self._told.append(left_out(f"not tried: see {self._first.name}"))
+        except CrossadError as error:
+            self._told.append(refused(error))
+        except Exception as error:  # noqa: BLE001 - becomes a finding: the crash of one check hides no other
+            why = f"this check itself failed: {type(error).__name__}: {one_line(str(error))}"
+            self._told.append(wrong(why, "please report it; what the other checks say stands"))
+        finally:
+            self._ended.set()
+
+    @property
+    def name(self) -> str:
+        return self._check.name
+
+    def useful(self) -> bool:
+        """Whether there is a point in what comes after; known at its end."""
+        self._ended.wait()
+        return all(told.verdict != "wrong" for told in self._told)
+
+    def wait(self, until: float, seconds: float) -> list[Told]:
+        ended, told = self._ended.wait(max(0.0, until - time.monotonic())), list(self._told)
+        if not ended:
+            step = "run again with a longer --timeout; is the way there slow?"
+            told.append(wrong(f"no answer within {seconds:.0f} s", step))
+        return told
 
 
 def count(findings: Sequence[Finding]) -> dict[Verdict, int]:

@@ -107,12 +107,15 @@ def lock_hash(root: Path) -> str | None:
     return None if lock is None else hashlib.sha256(canonical_json(lock).encode()).hexdigest()
 
 
-def changes(root: Path) -> list[str]:
-    """How the images differ from the lock, as sentences; empty where they do not or where there is no lock."""
+def changes(root: Path, known: Mapping[Path, str] | None = None) -> list[str]:
+    """How the images differ from the lock, as sentences; empty where they do not or where there is no lock.
+
+    Hashes that are `known` already, by path, spare a second reading.
+    """
     lock = read_lock(root)
     if lock is None:
         return []
-    now, found = make_lock(root), []
+    now, found = make_lock(root, known), []
     for domain in sorted({*lock["domains"], *now["domains"]}):
         for split in SPLITS:
             old, new = lock["domains"].get(domain, {}).get(split), now["domains"].get(domain, {}).get(split)

@@ -129,7 +129,7 @@ def _by_nodes(pod: Object, nodes: Sequence[Object]) -> Found | None:
         there = "; ".join(f"{name} is {' or '.join(found) if found else 'on no node'}" for name, found in seen.items())
         sentence = f"none of the {len(nodes)} nodes has the labels it asks for, {_wanted(pod)} ({there})"
         return Found(Cause.LABEL, sentence, "correct nodeSelector in the settings")
-    taints = [_untolerated(node, spec.get("tolerations") or []) for node in fitting]
+    taints = [untolerated(node, spec.get("tolerations") or []) for node in fitting]
     if all(taints):
         named = ", ".join(sorted({name for found in taints for name in found}))
         return Found(
@@ -142,7 +142,8 @@ def _values(nodes: Sequence[Object], name: str) -> list[str]:
     return sorted({value for node in nodes if (value := (node["metadata"].get("labels") or {}).get(name)) is not None})
 
 
-def _untolerated(node: Object, tolerations: Sequence[Object]) -> list[str]:
+def untolerated(node: Object, tolerations: Sequence[Object]) -> list[str]:
+    """The taints of a node that keep a pod with these tolerations away."""
     taints = [taint for taint in node.get("spec", {}).get("taints") or [] if taint["effect"] != "PreferNoSchedule"]
     left = [taint for taint in taints if not any(_tolerates(one, taint) for one in tolerations)]
     return [

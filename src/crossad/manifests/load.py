@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path as FilePath
 from types import UnionType
 from typing import Any, get_args, get_origin
 
@@ -12,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from crossad.conditions.faults import Fault, Path, near, show
 from crossad.conditions.secrets import secrets
-from crossad.errors import UsageError
+from crossad.errors import MissingInputError, UsageError
 from crossad.manifests.document import Document
 from crossad.manifests.settings import Settings
 
@@ -49,6 +50,27 @@ class SettingsError(UsageError):
         self.faults = faults
         count = f"{len(faults)} fault{'s' if len(faults) != 1 else ''} found"
         super().__init__("\n".join([count, *map(str, faults)]), hint="all settings: docs/settings.md")
+
+
+def load_settings(file: FilePath | None, changes: dict[str, Any] | None = None) -> Settings:
+    """The settings of a file, or of options alone.
+
+    Args:
+        file: YAML or JSON.
+        changes: of options, as `parse_settings` takes them.
+
+    Raises:
+        MissingInputError: the file cannot be read.
+        SettingsError: all faults of it.
+    """
+    if file is None:
+        return parse_settings("--settings", "", changes)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8"
+        raise MissingInputError(f"cannot read settings: {file}: {why}", hint="see docs/settings.md") from error
+    return parse_settings(str(file), text, changes)
 
 
 def parse_settings(file: str, text: str, changes: dict[str, Any] | None = None) -> Settings:

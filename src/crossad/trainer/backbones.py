@@ -20,8 +20,8 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from crossad.assets import Found, Package, cache_folder, hash_tensors, locate, pinned
-from crossad.conditions.encoders import ENCODERS
-from crossad.conditions.model import CommonConfig, DinomalyConfig, PatchcoreConfig
+from crossad.conditions.common import CommonConfig
+from crossad.conditions.plan import wanted_weights
 from crossad.errors import DataError
 from crossad.files import sha256_file, write_atomic
 from crossad.trainer.checkpoint import state_hash
@@ -30,22 +30,13 @@ from crossad.trainer.detector import Backbone
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def wanted(config: CommonConfig) -> str | None:
-    """The timm model whose pretrained weights a condition needs, or None."""
-    if isinstance(config, PatchcoreConfig) and config.pre_trained:
-        return config.backbone
-    if isinstance(config, DinomalyConfig) and config.pre_trained:
-        return ENCODERS[config.encoder_name]
-    return None
-
-
 def ensure_weights(config: CommonConfig, weights_dir: Path | None) -> None:
     """Fail now rather than after hours if a condition's weights are missing; builds no model.
 
     Raises:
         MissingInputError: they are nowhere.
     """
-    if (name := wanted(config)) is not None:
+    if (name := wanted_weights(config)) is not None:
         locate(name, weights_dir)
 
 

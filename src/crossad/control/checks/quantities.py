@@ -26,10 +26,10 @@ def amount(text: str | float) -> Fraction:
     if suffix in _SMALL:
         return number * _SMALL[suffix]
     if suffix[:1] in ("e", "E") and len(suffix) > 1 and suffix != "Ei":
-        return number * Fraction(10) ** int(suffix[1:])
+        return Fraction(str(text).strip())  # it reads exponents itself
     if suffix:
-        base = 1024 if suffix.endswith("i") else 1000
-        return number * base ** (_LARGE.index("k" if suffix[0] == "K" else suffix[0]) + 1)
+        base, power = 1024 if suffix.endswith("i") else 1000, _LARGE.index(suffix[0].replace("K", "k")) + 1
+        return number * int(base**power)
     return number
 
 
