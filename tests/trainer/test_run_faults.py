@@ -164,7 +164,7 @@ def test_out_of_memory_in_patchcore_names_the_coreset_ratio(task, quick):
     mine = task(**patchcore)
     with pytest.raises(DeterministicError) as caught, pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "fit", None)  # never reached: the quick model is no memory bank
-        patch.setattr("crossad.trainer.run.fit", lambda *_: refuse(0))
+        patch.setattr("crossad.trainer.weights.fit", lambda *_: refuse(0))
         run_condition(mine)
     assert "config.coreset_sampling_ratio" in caught.value.hint
 

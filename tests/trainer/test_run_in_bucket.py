@@ -14,7 +14,7 @@ from crossad.results.manifest import Manifest, parse_manifest
 from crossad.results.record import Record
 from crossad.store.base import Store
 from crossad.store.faults import StoreUnreachable
-from crossad.trainer import run
+from crossad.trainer import run, weights
 from crossad.trainer.context import Task
 
 KINDS = ("commits/training-", "commits/evaluation-", "commits/condition-")
@@ -176,7 +176,7 @@ def test_an_attempt_that_loses_to_another_ends_well_with_the_winner_s_numbers(on
     def overtake(step: int) -> None:
         if step == 3 and not done:
             done.append(None)  # type: ignore[arg-type]
-            real = run.fit
+            real = weights.fit
 
             def other(detector, *arguments):
                 info, _ = real(detector, *arguments)
@@ -184,9 +184,9 @@ def test_an_attempt_that_loses_to_another_ends_well_with_the_winner_s_numbers(on
                 digest = run_state_hash(detector)
                 return info.model_copy(update={"weights_sha256": digest}), lambda path: save_doubled(detector, path)
 
-            monkeypatch.setattr(run, "fit", other)
+            monkeypatch.setattr(weights, "fit", other)
             done[0] = run.run_condition(on("winner"))
-            monkeypatch.setattr(run, "fit", real)
+            monkeypatch.setattr(weights, "fit", real)
 
     def run_state_hash(detector) -> str:
         from crossad.trainer.checkpoint import state_hash

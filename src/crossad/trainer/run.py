@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-import traceback
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -19,33 +18,27 @@ from types import TracebackType
 import torch
 
 from crossad.conditions.identity import condition_id, resolve, training_key
-from crossad.data.layout import ImageFile, list_domains
+from crossad.data.layout import list_domains
 from crossad.errors import CrossadError, InterruptedRun
-from crossad.metrics.auroc import Undefined, auroc
 from crossad.results.home import Home, Kept
-from crossad.results.ledger import Ledger
 from crossad.results.outbox import FolderOutbox, Outbox, Sender
 from crossad.results.record import Record
 from crossad.results.shipping import BucketOutbox
 from crossad.seeds import derive
 from crossad.store.faults import StoreBroken, StoreDenied, StoreMissing, StoreUnreachable
-from crossad.trainer.checkpoint import saved_step
 from crossad.trainer.context import Attempt, Context, Task
 from crossad.trainer.detector import Detector
 from crossad.trainer.detectors import build
 from crossad.trainer.device import set_up
 from crossad.trainer.domains import Domains
+from crossad.trainer.endings import record_failed, tell_interrupted
 from crossad.trainer.evaluation import Evaluator
 from crossad.trainer.failures import as_failure, translate
 from crossad.trainer.finish import Outcome, exit_code, finish
 from crossad.trainer.folder import work_in
-from crossad.trainer.holdout import HoldoutSource
-from crossad.trainer.loader import ImageSource
 from crossad.trainer.locks import Locks
-from crossad.trainer.loop import Surroundings
 from crossad.trainer.reporter import Reporter
-from crossad.trainer.scoring import score_source
-from crossad.trainer.training import Trained, commit_training, fit, names_hash, reuse
+from crossad.trainer.weights import Weights
 
 
 def run_condition(task: Task) -> Record:
@@ -102,7 +95,6 @@ class _Work:
         self.outcome = Outcome(deviations=list(context.task.deviations))
         self.detector: Detector | None = None
         self.step = "starting"
-        self._stands = True  # False once another attempt's training was committed before this one's
 
     def __enter__(self) -> _Work:
         return self
@@ -113,17 +105,13 @@ class _Work:
         if error is None:
             return
         waiting = isinstance(error, InterruptedRun | StoreUnreachable)  # neither says anything about the condition
-        if not isinstance(error, Exception) or waiting or self._stopping:
-            self._interrupted(error)
+        if not isinstance(error, Exception) or waiting or self.context.task.interrupt.requested:
+            tell_interrupted(self.context, self.step, error)
             return
-        self._failed(error)
+        record_failed(self.context, self.outcome, self.detector, self.step, error)
         known = translate(error, self.context.config.model_type)
         if known is not None and known is not error:
             raise known from error
-
-    @property
-    def _stopping(self) -> bool:
-        return self.context.task.interrupt.requested
 
     def run(self) -> Record:
         """The whole sequence."""
@@ -135,10 +123,11 @@ class _Work:
         with self._timed("build"):
             torch.manual_seed(derive(config.seed, "init"))
             self.detector = detector = build(config, weights_dir=context.task.weights_dir)
+        weights = Weights(context, self.domains, detector, self.outcome)
         with self._timed("fit"):
-            self._train(detector)
+            weights.find()
         with self._timed("score"):
-            self._score(detector)
+            self._score(detector, weights)
         with self._timed("finish"):
             record = finish(context, self.outcome, detector)
         context.reporter.finish("done", exit_code(record))
@@ -150,98 +139,20 @@ class _Work:
         yield
         self.outcome.timings[step] = round(time.monotonic() - started, 3)
 
-    def _train(self, detector: Detector) -> None:
-        """Committed weights where there are any, else a fit and its commit."""
-        context, task = self.context, self.context.task
-        there = reuse(detector, context)
-        if there is not None:
-            self.outcome.trained = there
-            context.reporter.fact(f"Training: reused, {there.weights.relative_to(task.results)}")
-            return
-        context.reporter.phase("loading")
-        files, held_out = self.domains.training_files()
-        work = self._work
-        state = task.paths.checkpoints / "state" / f"{work}.safetensors"
-        # the file's key tells other data apart, too: a state is never continued on images that it does not know
-        key = f"{work}/{names_hash(files)}"
-        context.outbox.resume(work, key, state, saved_step(state, key))
-        around = Surroundings(
-            context.fabric,
-            context.reporter,
-            task.interrupt,
-            state,
-            key,
-            task.checkpoint_seconds,
-            lambda step: context.outbox.checkpoint(work, key, state, step),
-        )
-        with (
-            closing(self.domains.open(files, task.config.source_domain)) as images,
-            closing(self._validation(held_out)) as validation,
-        ):
-            info, save = fit(detector, images, task.config, lambda: self._auroc(detector, validation), around)
-        self.outcome.trained = trained = Trained(task.paths.checkpoints / f"weights-{work}.safetensors", info)
-        save(trained.weights)
-        context.outbox.later(lambda: self._commit(trained))
-        state.unlink(missing_ok=True)
-        with suppress(OSError):  # absent where the fit never saved, not empty where another training waits there
-            state.parent.rmdir()
-        context.reporter.fact(
-            f"Training: {info.total_steps} steps on {info.training_images} images, weights {info.weights_sha256}"
-        )
-
-    @property
-    def _work(self) -> str:
-        """The training and the data it was made with, as files and objects are called."""
-        context = self.context
-        lock = context.locks.training
-        return f"{context.attempt.training_key}@{Ledger.short(lock)}" if lock else context.attempt.training_key
-
-    def _commit(self, trained: Trained) -> None:
-        """Commit the training; where another attempt was first with other weights, those stand."""
-        committed = commit_training(self.context, trained)
-        if committed is None:
-            self._stands = False
-        else:
-            self.outcome.trained = committed
-        self.context.outbox.trained(self._work)
-
-    def _score(self, detector: Detector) -> None:
+    def _score(self, detector: Detector, weights: Weights) -> None:
         """Score everything with the weights that count, even if another attempt's turn out to be those."""
-        self._evaluate(detector)
-        if self._stands:
-            return
-        self._stands = True
-        theirs = reuse(detector, self.context)
-        if theirs is None:  # their weights are gone, and their commit was set aside
-            assert self.outcome.trained is not None  # noqa: S101 - set by run()
-            self._commit(self.outcome.trained)
-        else:
-            self.outcome.trained = theirs
-            self.context.reporter.fact("another attempt committed this training first; scoring with its weights")
-        self.outcome.targets, self.outcome.failed_targets = {}, {}
-        self._evaluate(detector)
+        self._evaluate(detector, weights)
+        if not weights.stand:
+            weights.take_theirs()
+            self.outcome.targets, self.outcome.failed_targets = {}, {}
+            self._evaluate(detector, weights)
 
-    def _validation(self, held_out: tuple[ImageFile, ...]) -> ImageSource | HoldoutSource:
-        config = self.context.config
-        if held_out:
-            return HoldoutSource(self.domains.open(held_out, config.source_domain), config.seed)
-        return self.domains.open(self.domains.files(config.source_domain, "test"), config.source_domain)
-
-    def _auroc(self, detector: Detector, images: ImageSource | HoldoutSource) -> float | None:
-        """Validation AUROC of the current weights; None where one class is missing."""
-        context = self.context
-        scores = score_source(detector, images, context.fabric, batch_size=context.config.batch_size)
-        try:
-            return auroc(scores.image, scores.labels)
-        except Undefined:
-            return None
-
-    def _evaluate(self, detector: Detector) -> None:
+    def _evaluate(self, detector: Detector, weights: Weights) -> None:
         """Score the source, then every target; a target's failure is its own."""
         context, outcome = self.context, self.outcome
         context.fabric.to_device(detector)
         stamps = ("RANDOM WEIGHTS",) if detector.backbone and detector.backbone.random else ()
-        evaluator = Evaluator(context, detector, self.domains, stamps, lambda: self._stands)
+        evaluator = Evaluator(context, detector, self.domains, stamps, lambda: weights.stand)
         source = context.config.source_domain
         self.step = f"score {source}"
         outcome.source = evaluator.source()
@@ -263,34 +174,3 @@ class _Work:
                 outcome.targets[domain] = done
         outcome.pictures = {folder: kept for folder, kept in evaluator.pictures.items() if kept is not None}
         outcome.upsampled = self.domains.upsampled((source, *outcome.targets))
-
-    def _interrupted(self, error: BaseException) -> None:
-        """Say so; state, trainings and evaluations that are finished lie safe already."""
-        context = self.context
-        with suppress(OSError):
-            if not isinstance(error, InterruptedRun):
-                context.reporter.detail(f"{self.step}: {type(error).__name__}: {error}")
-            context.reporter.fact(f"Interrupted: {context.task.name} at {self.step}; progress is saved", "WARNING")
-            context.reporter.finish("interrupted", InterruptedRun.exit_code)
-
-    def _failed(self, error: Exception) -> None:
-        """Leave a failed record, a ledger entry and a last line, as far as the disk takes them."""
-        reporter, model = self.context.reporter, self.context.config.model_type
-        failure = self.outcome.failure = as_failure(error, self.step, model)
-        try:
-            finish(self.context, self.outcome, self.detector)
-        except (
-            OSError,
-            CrossadError,
-        ) as fault:  # the first error is the one to tell
-            with suppress(OSError):
-                reporter.detail(f"its record could not be kept: {fault}")
-        with suppress(OSError):
-            reporter.fact(
-                f"Failed: {self.context.task.name} at {self.step}: {failure.message}"
-                + (f" | next: {failure.hint}" if failure.hint else ""),
-                "ERROR",
-            )
-            if failure.kind == "crash":
-                reporter.detail("".join(traceback.format_exception(error)))
-            reporter.finish("failed", failure.exit_code)
