@@ -52,19 +52,19 @@ class Looker:
 
     def __init__(self, place: Place, reach: Reach, words: tuple[str, ...]) -> None:
         """Find the run and the conditions, and the way to the cluster where one is asked for."""
-        from crossad.launch.control import choose, split_words
+        from crossad.control.planned import find
+        from crossad.launch.control import choose
 
-        self._home, self._reach = place.home(), reach
-        self.plan: Plan
-        self.plan, self.names = split_words(self._home, words)
-        self._wanted = {entry.experiment_id for entry in choose(self.plan, self.names)}
-        self._cluster: Cluster | None = None
+        self._home = place.home()
         self._open = ExitStack()
+        self._cluster: Cluster | None = reach.open() if reach.asked else None
+        if self._cluster is not None:
+            self._open.callback(self._cluster.close)
+        self.plan: Plan
+        self.plan, self.names = find(self._home, self._cluster, words)
+        self._wanted = {entry.experiment_id for entry in choose(self.plan, self.names)}
 
     def __enter__(self) -> Looker:
-        if self._reach.asked:
-            self._cluster = self._reach.open()
-            self._open.callback(self._cluster.close)
         return self
 
     def __exit__(

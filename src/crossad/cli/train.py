@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from crossad.cli.images import Address, data_options
 from crossad.cli.place import Place, place_options, waiting
+
+if TYPE_CHECKING:
+    from crossad.results.home import Home
+    from crossad.results.plan import PlanEntry
+    from crossad.trainer.context import Task
 
 
 @click.command(
@@ -114,7 +120,22 @@ def command(
 
         from crossad.trainer.several import run_conditions  # loads torch: faults of the input are told before
 
-        missing = run_conditions(tasks, tell=lambda text: click.echo(text, err=True))
+        missing = run_conditions(
+            tasks, lambda text: click.echo(text, err=True), _cancelled(home, run, planned) if planned else None
+        )
     click.echo(f"next: crossad report {run} {place.words}", err=True)
     if missing:
         raise SystemExit(InterruptedRun.exit_code if interrupt.requested else missing)
+
+
+def _cancelled(home: Home, run: str, planned: Sequence[PlanEntry]) -> Callable[[Task], bool]:
+    """Whether one of these conditions was cancelled: a pod learns it from the store, whoever deletes its Job or not."""
+    from crossad.launch.state import RunState
+
+    state, ids = RunState(home, run), {entry.name: entry.condition_id for entry in planned}
+
+    def asked(task: Task) -> bool:
+        verdict = state.verdict(ids[task.name])
+        return verdict is not None and verdict.kind == "cancelled"
+
+    return asked

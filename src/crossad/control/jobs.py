@@ -37,7 +37,7 @@ class SeenJob:
     verdict: Verdict
 
 
-def look(cluster: Cluster, run: str, *, why: bool = True) -> list[SeenJob]:
+def look(cluster: Cluster, run: str, *, why: bool = True, training: str = "") -> list[SeenJob]:
     """All trainer Jobs of a run, oldest first; memory holds no more than what is said of each.
 
     Args:
@@ -45,12 +45,14 @@ def look(cluster: Cluster, run: str, *, why: bool = True) -> list[SeenJob]:
         run: the run's name.
         why: read events and nodes as well, which tell why a Job has no pod and a pod no node; whoever may not read
             them gets the same states with less to say.
+        training: look only at the Jobs of this one.
 
     Raises:
         ClusterDenied: these credentials may not list Jobs or pods.
         ClusterUnreachable: the API server could not be asked.
     """
     ours = f"{words.RUN}={run_hash(run)},{words.COMPONENT}={words.TRAINER}"
+    ours += f",{words.TRAINING}={training}" if training else ""
     # pods first: a Job that ends in between is then judged by fewer pods than it has, never by none of a finished one
     pods = _by_owner(cluster.gather(PODS, _slim, labels=ours))
     events = _by_subject(_if_allowed(cluster, EVENTS)) if why else {}

@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from crossad.control.decide import generation_of
 from crossad.control.jobs import SeenJob, look, newest
 from crossad.kube.cluster import Cluster
 from crossad.kube.reading import Object, condition
 from crossad.kube.resources import JOBS
 from crossad.kube.verdicts import Cause, State
-from crossad.launch.afar import FarObserver, Sighting
+from crossad.launch.afar import FarObserver, Sighting, view
 from crossad.launch.standing import Standing, StandingState
 from crossad.launch.state import Trainer
 from crossad.launch.words import clock
 from crossad.manifests import words
+from crossad.manifests.job import groups
 from crossad.manifests.names import run_hash
 from crossad.results.beacons import ENDED
 from crossad.results.home import Home
@@ -94,6 +96,15 @@ class ClusterObserver(FarObserver):
         super().__init__(home, plan, locks)
         self._around = around
         self._names = {entry.condition_id: entry.name for entry in plan.conditions}
+        self._generations: dict[str, int] = {}
+
+    def all(self) -> list[Standing]:
+        """Every condition, in the plan's order."""
+        self._view = view(self.home, self.plan.run, list(self._names))
+        for group in groups(self.plan.conditions):
+            number = generation_of(group, self._view.retries)
+            self._generations |= dict.fromkeys((entry.condition_id for entry in group), number)
+        return super(FarObserver, self).all()
 
     @property
     def again(self) -> str:
@@ -102,8 +113,8 @@ class ClusterObserver(FarObserver):
 
     def _one(self, entry: PlanEntry, trainer: Trainer | None, busy: Any) -> Standing:  # noqa: ANN401 - as in Observer
         told = super()._one(entry, trainer, busy)
-        job, generation = self._around.jobs.get(entry.condition_id), self._generation(entry)
-        if job is None or job.generation != generation or told.device:
+        job, generation = self._around.jobs.get(entry.condition_id), self._generations[entry.condition_id]
+        if job is None or job.generation < generation or told.device:
             cause = str(Cause.NEW) if told.state == "pending" and self._around.controller else ""
             return Placed(**{**vars(told), "cause": cause, "generation": generation})
         verdict = job.verdict
@@ -118,26 +129,24 @@ class ClusterObserver(FarObserver):
         }
         return Placed(**{**vars(told), **joined})
 
-    def _generation(self, entry: PlanEntry) -> int:
-        return 1 + self._view.retries.get(entry.condition_id, 0)
-
     def _far(self, entry: PlanEntry, seen: Sighting | None) -> Told:
         found = super()._far(entry, seen)
         if found[0] in ("done", "stale"):
             return found
-        job, generation = self._around.jobs.get(entry.condition_id), self._generation(entry)
-        if job is not None and job.generation < generation:
+        job = self._around.jobs.get(entry.condition_id)
+        if job is not None and job.generation < self._generations[entry.condition_id]:
             job = None  # of a try that is over
         if (verdict := self._view.verdicts.get(entry.condition_id)) is not None:
             state, reason, step = self._closed(entry, verdict)
             if job is not None and not job.verdict.over:
                 reason += f"; its Job {job.name} is still there: {job.verdict.sentence}"
             return state, reason, step
-        return self._without(entry, found, generation) if job is None else self._with(entry, found, seen, job)
+        return self._without(entry, found) if job is None else self._with(entry, found, seen, job)
 
-    def _without(self, entry: PlanEntry, found: Told, generation: int) -> Told:
+    def _without(self, entry: PlanEntry, found: Told) -> Told:
         """An open condition that has no Job of its present generation."""
         state, reason, _ = found
+        generation = 1 + self._view.retries.get(entry.condition_id, 0)
         retry = f"crossad retry {self._quoted(entry)}"
         if state == "running":
             return "running", f"{reason}, by a trainer that is no Job here", found[2]

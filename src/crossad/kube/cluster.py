@@ -145,9 +145,19 @@ class Cluster:
         """The API server's version, such as v1.35.4."""
         return str(_object(self.patience.run(lambda: self._ask("GET", "/version")))["gitVersion"])
 
-    def log(self, pod: str, container: str, *, tail: int | None = None) -> str:
-        """What a container of a pod printed so far, or its last lines."""
+    def log(self, pod: str, container: str, *, tail: int | None = None, since: str = "", stamped: bool = False) -> str:
+        """What a container of a pod printed so far.
+
+        Args:
+            pod: its name.
+            container: its name.
+            tail: only so many of the last lines.
+            since: only what was printed at or after a time, to the second, such as 2026-11-25T05:32:00Z.
+            stamped: begin each line with the time at which it was printed.
+        """
         query = [("container", container), *([("tailLines", str(tail))] if tail is not None else [])]
+        query += [("sinceTime", since)] if since else []
+        query += [("timestamps", "true")] if stamped else []
         path = PODS.path(self.place.namespace, pod, "log")
         reply = self.patience.run(lambda: self._ask("GET", path, query, what=f"read the log of pod {pod}"))
         return reply.body.decode("utf-8", "replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from crossad.conditions.faults import near
 from crossad.errors import MissingInputError, UsageError
@@ -14,6 +15,7 @@ from crossad.results.layout import RunPaths, slug
 from crossad.results.plan import Plan, PlanEntry, load_plan, load_plans, newest_plan
 
 POLL_SECONDS = 0.1
+THREADS = 16  # questions to a store at once
 
 
 def find_run(home: Home, run: str | None) -> Plan:
@@ -98,14 +100,18 @@ def cancel(home: Home, plan: Plan, entries: Sequence[PlanEntry]) -> tuple[PlanEn
     Returns:
         The conditions that were cancelled by this call.
     """
-    state, ledger = RunState(home, plan.run), home.ledger
-    cancelled = []
-    for entry in entries:
-        done = ledger.committed("condition", entry.condition_id) is not None
-        if not done and state.verdict(entry.condition_id) is None:
+    state = RunState(home, plan.run)
+    done = home.ledger.newest("condition", [entry.condition_id for entry in entries])
+
+    def close(entry: PlanEntry) -> bool:
+        given = state.verdict(entry.condition_id) is None
+        if given:
             state.close(entry.condition_id, "cancelled", "cancelled by 'crossad cancel'")
-            cancelled.append(entry)
-    return tuple(cancelled)
+        return given
+
+    left = [entry for entry in entries if entry.condition_id not in done]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return tuple(entry for entry, given in zip(left, pool.map(close, left), strict=True) if given)
 
 
 def stop_trainers(home: Home, plan: Plan, entries: Sequence[PlanEntry], grace_seconds: float) -> int:

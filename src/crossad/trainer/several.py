@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from crossad.errors import CrossadError, InterruptedRun
+from crossad.trainer.cancelled import OwnStop
 from crossad.trainer.context import Task
 from crossad.trainer.finish import exit_code
 from crossad.trainer.run import run_condition
@@ -13,11 +16,18 @@ from crossad.trainer.run import run_condition
 _STANDS = (64, 65, 66, 70, 78)
 
 
-def run_conditions(tasks: Sequence[Task], tell: Callable[[str], None]) -> int:
-    """Run all conditions; one that fails for good holds up no other.
+def run_conditions(
+    tasks: Sequence[Task], tell: Callable[[str], None], cancelled: Callable[[Task], bool] | None = None
+) -> int:
+    """Run all conditions; one that fails for good or was cancelled holds up no other.
+
+    Args:
+        tasks: the conditions.
+        tell: hears how each ended.
+        cancelled: whether somebody cancelled a condition; asked before and while it is worked on.
 
     Returns:
-        0, or the gravest exit code among the conditions.
+        0, or the gravest exit code among the conditions; a cancelled one owes nothing any more.
 
     Raises:
         CrossadError: a single condition failed as a whole, or one of several in a way that another process may mend.
@@ -25,14 +35,29 @@ def run_conditions(tasks: Sequence[Task], tell: Callable[[str], None]) -> int:
     codes = [0]
     for task in tasks:
         task.interrupt.check()  # between two conditions: what is left is for the next process
-        try:
-            record = run_condition(task)
-        except CrossadError as error:
-            if len(tasks) == 1 or isinstance(error, InterruptedRun) or error.exit_code not in _STANDS:
-                raise
-            tell(f"error: {task.name}: {error}")
-            codes.append(error.exit_code)
-        else:
-            tell(f"record: {task.results / record.run} ({record.status})")
-            codes.append(exit_code(record))
+        with OwnStop(task.interrupt, partial(cancelled or _never, task), task.ship_seconds, tell) as stop:
+            codes.append(_one(task, stop, only=len(tasks) == 1, tell=tell))
     return max(codes)
+
+
+def _one(task: Task, stop: OwnStop, *, only: bool, tell: Callable[[str], None]) -> int:
+    """Run a condition; its exit code, where the process is to go on."""
+    try:
+        stop.check()
+        record = run_condition(replace(task, interrupt=stop))
+    except InterruptedRun:
+        if not stop.alone:
+            raise
+        tell(f"cancelled: {task.name}")
+        return 0
+    except CrossadError as error:
+        if only or error.exit_code not in _STANDS:
+            raise
+        tell(f"error: {task.name}: {error}")
+        return error.exit_code
+    tell(f"record: {task.results / record.run} ({record.status})")
+    return exit_code(record)
+
+
+def _never(task: Task) -> bool:
+    return False
