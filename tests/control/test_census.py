@@ -157,14 +157,29 @@ def test_a_condition_of_a_shared_job_is_judged_by_that_job() -> None:
     assert lots == [Lot.COMMITTED, Lot.RUNNING]
 
 
-def test_a_job_of_an_older_generation_does_not_speak_for_the_present_one() -> None:
+def test_a_job_that_is_over_does_not_speak_after_a_retry() -> None:
     view = replace(EMPTY, retries={"id-a": 1})
     assert fate(view, job(FAILED, "a", age=5)).lot is Lot.WAITING
     assert fate(view, job(FAILED, "a")).lot is Lot.LOST
+    assert fate(view, job(ENDED, "a", generation=2), job(FAILED, "a", age=5)).lot is Lot.LOST
     found = fate(view, job(FAILED, "a", age=5), job(RUNS, "a", generation=2))
-    assert (found.lot, found.generation) == (Lot.RUNNING, 2)
+    assert (found.lot, found.job) == (Lot.RUNNING, job(RUNS, "a", generation=2))
     old = replace(view, failures={"id-a": failure(65)})
     assert fate(old).lot is Lot.LOST, "the failure is the first generation's"
+
+
+def test_a_job_that_lives_speaks_even_after_a_retry() -> None:
+    """It may commit yet, and nobody makes a second one beside it."""
+    assert fate(replace(EMPTY, retries={"id-a": 1}), job(RUNS, "a")).lot is Lot.RUNNING
+
+
+def test_a_retry_of_one_condition_makes_the_jobs_of_its_training_history() -> None:
+    """As the controller counts: a new Job whenever one of those that share a training is tried again."""
+    told = [job(FAILED, "a", "b"), job(FAILED, "b", generation=2, age=100)]
+    lots = [one.lot for one in census(plan("a", "b"), replace(EMPTY, retries={"id-b": 1}), told, NOW, GRACE)]
+    assert lots == [Lot.WAITING, Lot.FAILED]
+    lots = [one.lot for one in census(plan("a", "b"), replace(EMPTY, retries={"id-a": 1, "id-b": 1}), told, NOW, GRACE)]
+    assert lots == [Lot.WAITING, Lot.WAITING]
 
 
 def test_of_two_jobs_of_a_generation_the_one_that_lives_speaks() -> None:

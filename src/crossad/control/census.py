@@ -1,8 +1,8 @@
 """What became of every condition of a run: one of six lots, and why. Pure: asks nobody, reads no clock.
 
 What the store holds decides: a commit first, then a verdict. The Jobs come after that, because they are removed some
-time after their end and by anyone's hand; they tell who is alive, and why somebody failed. A Job speaks for a condition
-while its generation is the present one: after a retry, the Job before it is history.
+time after their end and by anyone's hand; they tell who is alive, and why somebody failed. A Job that is over speaks
+for its conditions until one of their training is retried; one that lives speaks for them always: it may yet commit.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ class Fate:
     reason: str  # one clause that stays the same while nothing changes
     next_step: str = ""  # a command or an advice; empty where nothing is to do
     job: SeenJob | None = None  # the one that speaks for it
-    generation: int = 1
 
     @property
     def open(self) -> bool:
@@ -81,7 +80,7 @@ def census(plan: Plan, view: View, jobs: Sequence[SeenJob] | None, now: datetime
         grace: for conditions without a Job.
     """
     late = jobs is not None and grace.over(jobs, now)
-    speakers = _speakers(view, jobs or ())
+    speakers = _speakers(plan, view, jobs or ())
     return [
         _Case(plan.run, entry, view, speakers.get(entry.condition_id)).fate(jobs, late) for entry in plan.conditions
     ]
@@ -93,17 +92,16 @@ def counts(fates: Sequence[Fate]) -> dict[Lot, int]:
     return {lot: found[lot] for lot in Lot if found[lot]}
 
 
-def generation(view: View, condition_id: str) -> int:
-    """1, and one more for each retry."""
-    return 1 + view.retries.get(condition_id, 0)
-
-
-def _speakers(view: View, jobs: Sequence[SeenJob]) -> dict[str, SeenJob]:
-    """Per condition the Job of its present generation; of several one that lives, then the newest."""
+def _speakers(plan: Plan, view: View, jobs: Sequence[SeenJob]) -> dict[str, SeenJob]:
+    """Per condition the Job that speaks for it; of several one that lives, then the newest."""
+    retried = Counter[str]()
+    for entry in plan.conditions:
+        retried[entry.training_key] += view.retries.get(entry.condition_id, 0)
+    present = {entry.condition_id: 1 + retried[entry.training_key] for entry in plan.conditions}
     found: dict[str, SeenJob] = {}
-    for job in sorted(jobs, key=lambda one: (not one.verdict.over, one.created, one.name)):
+    for job in sorted(jobs, key=lambda one: (not one.verdict.over, one.generation, one.created, one.name)):
         for one in job.conditions:
-            if job.generation >= generation(view, one):
+            if not job.verdict.over or job.generation >= present.get(one, 1):
                 found[one] = job
     return found
 
@@ -198,12 +196,11 @@ class _Case:
     @property
     def _hopeless(self) -> Mapping[str, Any] | None:
         """A failure that another attempt would meet again; after a retry it may be an older generation's."""
-        first = generation(self.view, self.entry.condition_id) == 1
+        first = self.entry.condition_id not in self.view.retries
         return next((one for one in self._failures if first and one.get("exit_code") in HOPELESS), None)
 
     def _is(self, lot: Lot, reason: str, next_step: str = "") -> Fate:
-        present = generation(self.view, self.entry.condition_id)
-        return Fate(self.entry, lot, reason, next_step, self.job, present)
+        return Fate(self.entry, lot, reason, next_step, self.job)
 
     def _command(self, verb: str, *more: str) -> str:
         return " ".join(["crossad", verb, shlex.quote(self.run), shlex.quote(self.entry.name), *more])
