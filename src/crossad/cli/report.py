@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from crossad.cli.bad_input import bad_input
+from crossad.cli.cluster import Reach, cluster_options
 from crossad.cli.operate import json_option
 from crossad.cli.place import Place, place_options
+from crossad.cli.report_wait import Wait, after_waiting, check_alone, wait_options
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
-    from crossad.analysis.collect import Collection
+    from crossad.analysis.collect import Collection, Known
     from crossad.analysis.judge import Group
     from crossad.analysis.table import Table
     from crossad.results.home import Home
@@ -26,9 +28,12 @@ _HELP = """Compare all conditions: one HTML page, CSV, JSON, Markdown.
 crossad report                                        the newest run
 crossad report --results-dir results --all-models     all runs of the folder
 crossad report night1 night2 --out report --json
+crossad report night1 --wait --cluster --store s3://bucket/prefix
 
 Works at any moment, partial or final. Exit codes: 0 all done, 3 something failed or is missing (the report is
-written), 2 bad input.
+written), 2 bad input. With --wait this is the aggregation Job: it waits until every condition of the run is committed,
+failed, cancelled or lost, or the deadline has passed, and ends with a report in any case; stopped from outside, it ends
+with 75, and the same command goes on.
 """
 LABEL, CELL = 28, 22  # characters of a terminal that a label and a condition take
 UNBOUNDED = 10_000  # width of a pipe
@@ -41,23 +46,25 @@ EMPHASISED = ("Average target AUROC", "Transfer ratio")
 @place_options
 @click.option("--all-models", is_flag=True, help="All runs of the folder.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: RUN/report]")
+@wait_options
+@cluster_options(optional=True)
 @json_option
-def command(runs: tuple[str, ...], place: Place, all_models: bool, out: Path | None, as_json: bool) -> None:
-    """Collect, write, tell."""
-    from crossad.analysis.collect import collect, newest_run
+def command(
+    runs: tuple[str, ...], place: Place, reach: Reach, wait: Wait, all_models: bool, out: Path | None, as_json: bool
+) -> None:
+    """Wait if told so, collect, write, tell."""
     from crossad.analysis.exports import as_json as facts_of
     from crossad.analysis.judge import group
     from crossad.analysis.page import Page
-    from crossad.analysis.report import write_collection
 
-    with bad_input():
-        home = place.home()
-        if home.remote:
-            collection, page = from_store(home, runs, all_models, out)
-        else:
-            chosen = None if all_models and not runs else runs or (newest_run(place.results),)
-            collection = collect(place.results, chosen)
-            page = write_collection(collection, out)
+    if wait.asked:
+        collection, page = after_waiting(
+            wait, place, reach, runs, lambda home, run, told: _written(home, (run,), out, told=told)
+        )
+    else:
+        with bad_input():
+            check_alone(wait, reach)
+            collection, page = _written(place.home(), runs, out, all_models=all_models)
     groups = group(collection.entries)
     if as_json:
         click.echo(facts_of(collection, groups), nl=False)
@@ -71,8 +78,31 @@ def command(runs: tuple[str, ...], place: Place, all_models: bool, out: Path | N
     raise SystemExit(3)
 
 
-def from_store(home: Home, runs: tuple[str, ...], all_models: bool, out: Path | None) -> tuple[Collection, Path]:
-    """The same from a bucket: what a report shows is brought, and a report of one run is kept there, too."""
+def _written(
+    home: Home, runs: tuple[str, ...], out: Path | None, *, all_models: bool = False, told: Known | None = None
+) -> tuple[Collection, Path]:
+    from crossad.analysis.collect import collect, newest_run
+    from crossad.analysis.report import write_collection
+
+    if home.remote:
+        return from_store(home, runs, all_models, out, told)
+    chosen = None if all_models and not runs else runs or (newest_run(home.results),)
+    collection = collect(home.results, chosen, known=told)
+    return collection, write_collection(collection, out)
+
+
+def from_store(
+    home: Home, runs: tuple[str, ...], all_models: bool, out: Path | None, told: Known | None = None
+) -> tuple[Collection, Path]:
+    """The same from a bucket: what a report shows is brought, and a report of one run is kept there, too.
+
+    Args:
+        home: a bucket.
+        runs: names; the newest where none is given.
+        all_models: all runs instead.
+        out: where to write; the working folder has a place for it.
+        told: where conditions without a record stand, if somebody has looked already.
+    """
     from crossad.analysis.report import write_collection
     from crossad.cli.progress import progress
     from crossad.fetch.gather import gather, publish
@@ -81,7 +111,7 @@ def from_store(home: Home, runs: tuple[str, ...], all_models: bool, out: Path | 
 
     chosen = runs if runs or all_models else (find_run(home, None).run,)
     with progress() as advance:
-        collection = gather(home, chosen, advance)
+        collection = gather(home, chosen, advance, told)
     one = len(collection.runs) == 1
     folder = RunPaths(home.results, collection.runs[0]).report if one else home.results / "report"
     page = write_collection(collection, out or folder)

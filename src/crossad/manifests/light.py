@@ -16,6 +16,11 @@ TRIES = 10  # after a crash or a store that is down
 GRACE_SECONDS = 30
 BAD_INPUT, PARTIAL = 2, 3  # exit codes of both: asking again would change nothing
 Volumes = Sequence[tuple[Object, Object]]  # (volume, its mount)
+# what survives a pod is kept under its Job's uid, such as when the waiting began
+_JOB: Object = {
+    "name": words.JOB_VARIABLE,
+    "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['batch.kubernetes.io/controller-uid']"}},
+}
 
 
 def light_job(
@@ -101,7 +106,7 @@ def _pod(component: str, settings: Settings, arguments: Sequence[str], volumes: 
                 "imagePullPolicy": settings.images.pull_policy,
                 "command": ["crossad"],
                 "args": list(arguments),
-                "env": pod.environment(settings),
+                "env": [*pod.environment(settings), _JOB],
                 "resources": {"requests": {**amounts, "ephemeral-storage": "2Gi"}, "limits": amounts},
                 "securityContext": pod.container_security(),
                 "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -26,6 +26,7 @@ QUEUE_PRIORITY = "kueue.x-k8s.io/priority-class"
 
 # inside a pod
 PLAN_VARIABLE = "CROSSAD_PLAN"
+JOB_VARIABLE = "CROSSAD_JOB"  # uid of the Job that a pod of the aggregation or the controller belongs to
 DATA, CACHE, SCRATCH, WEIGHTS, SHARDS = "/data", "/cache", "/scratch", "/weights", "/plan"
 CREDENTIALS, CERTIFICATES = "/etc/crossad/credentials", "/etc/crossad/ca"
 RESULTS = f"{SCRATCH}/results"
