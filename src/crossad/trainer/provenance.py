@@ -30,7 +30,7 @@ def provenance(
     backbone = detector.backbone if detector else None
     return Provenance(
         crossad_version=__version__,
-        crossad_commit=os.environ.get("CROSSAD_COMMIT") or _commit(),
+        crossad_commit=os.environ.get("CROSSAD_COMMIT") or _COMMIT,
         libraries={name: found for name in LIBRARIES if (found := _version(name))},
         python=platform.python_version(),
         device=describe(device),
@@ -86,6 +86,9 @@ def _commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return found.stdout.strip() or None
+
+
+_COMMIT = _commit()  # now: a checkout may move on while the code that was imported runs
 
 
 def _cpu() -> str:
