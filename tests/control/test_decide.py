@@ -235,8 +235,9 @@ def test_a_cancel_of_one_makes_a_new_job_of_the_others() -> None:
     cancelled = {"groups": SHARED, "closed": {"b": "cancelled"}}
     assert created(judge(facts(**cancelled))) == [(("a",), 1)]
     alive = judge(facts(shared(RUNS, "a", "b"), **cancelled))
-    assert [stop.why for stop in alive.stop] == ["cancelled"]
-    assert not alive.create
+    assert nothing(alive), "its trainer leaves out what was cancelled"
+    both = judge(facts(shared(RUNS, "a", "b"), groups=SHARED, closed={"a": "failed", "b": "cancelled"}))
+    assert [stop.why for stop in both.stop] == ["cancelled"]
     assert nothing(judge(facts(shared(RUNS, "a", "b", leaving=True), **cancelled)))
     gone = judge(facts(known={(1, ("a", "b"))}, **cancelled))
     assert created(gone) == [(("a",), 1)], "the cancel took the Job away, not its TTL"

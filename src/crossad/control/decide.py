@@ -200,9 +200,11 @@ class _Group:
         return found
 
     def _stop(self, job: SeenJob, over: Collection[str]) -> Stop | None:
-        """Whether a living Job is to go: it works on what was cancelled, or waits for what is over or outdated."""
+        """Whether a living Job is to go: it owes only what was cancelled, or waits for what is over or outdated."""
         mine = [one for one in job.conditions if one in self.group and one not in self.facts.committed]
-        if any(self.facts.closed.get(one) == "cancelled" for one in mine):
+        # one that owes others, too, goes on: its trainer leaves out what was cancelled
+        kinds = {self.facts.closed.get(one) for one in mine}
+        if "cancelled" in kinds and None not in kinds:
             return Stop(job, "cancelled")
         if job.verdict.state not in (State.PENDING, State.SUSPENDED):
             return None
