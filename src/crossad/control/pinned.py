@@ -7,7 +7,8 @@ force. They name Secrets and hold none, so they may lie beside the results.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -62,6 +63,28 @@ def pinned_settings(state: Store, run: str) -> Settings:
         ) from error
     except (ValueError, AttributeError, KeyError) as error:
         raise DataError(f"damaged cluster settings: {where}: {error}", hint="submit the run again") from error
+
+
+class Work(Protocol):
+    """What is to be done: a plan, Job by Job, with the settings of a cluster."""
+
+    @property
+    def plan(self) -> Plan:
+        """What the run owes."""
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """Its conditions, Job by Job."""
+
+    @property
+    def settings(self) -> Settings:
+        """Of the cluster."""
+
+    def look(self) -> bool:
+        """Whether it is another one than before."""
+
+    def name(self, condition_id: str) -> str:
+        """A condition's name."""
 
 
 class Assignment:

@@ -20,7 +20,7 @@ from crossad.control.decide import Decision, Facts, Known, Piece, Stop, decide
 from crossad.control.facts import Teller, Told
 from crossad.control.jobs import look
 from crossad.control.noted import Noted
-from crossad.control.pinned import Assignment
+from crossad.control.pinned import Assignment, Work
 from crossad.control.telling import Telling
 from crossad.errors import InterruptedRun
 from crossad.kube.classify import classify
@@ -32,6 +32,7 @@ from crossad.manifests import words
 from crossad.manifests.control import anchor, owned
 from crossad.manifests.job import trainer_job
 from crossad.manifests.names import run_hash
+from crossad.manifests.settings import Settings
 from crossad.results.home import Home
 
 SHORTEST, LONGEST = 2.0, 15.0  # seconds between two passes: ever longer while nothing changes
@@ -48,7 +49,7 @@ class Reconciler:
         run: str,
         say: Callable[[str], None],
         *,
-        max_active: int | None = None,
+        work: Work | None = None,
         stopped: Callable[[], bool] = lambda: False,
         threads: int = THREADS,
     ) -> None:
@@ -59,13 +60,13 @@ class Reconciler:
             home: where the run lives.
             run: its name.
             say: hears what changes.
-            max_active: Jobs that may exist unfinished at once; by default as the settings say.
+            work: the plan and the settings; by default those that are pinned in the home.
             stopped: whether somebody asked to stop.
             threads: requests at once.
         """
         self._cluster, self._home, self._run, self._stopped = cluster, home, run, stopped
-        self._threads, self._max_active = threads, max_active
-        self._work, self._noted, self._teller = Assignment(home.state, run), Noted(home.state, run), Teller(home, run)
+        self._threads, self._work = threads, work or Assignment(home.state, run)
+        self._noted, self._teller = Noted(home.state, run), Teller(home, run)
         self._tell = Telling(say)
         self._specs: dict[Known, str] = {}
         self._refused: dict[str, str] = {}
@@ -101,18 +102,33 @@ class Reconciler:
         if self._work.look():
             self._refused.clear()
             self._specs.clear()
-        facts, told = self._look()
-        decision = decide(facts, self._spec)
-        if decision.create:
-            others = self._others({piece.training for piece in decision.create})
-            decision = decide(replace(facts, others=others), self._spec)
-        changed = self._act(decision, facts)
-        changed |= self._tell.standing(decision, facts)
+        told, facts, decision = self._decide()
+        changed = self._tell.standing(decision, facts)
+        changed |= self._act(decision, facts)
         stalled = self._stalled(decision, facts)
         if not (decision.over or stalled) or self._stopped():
             return None, changed
         self._check_refused(decision, facts)
         return self._aggregate(told, facts.now, urgent=not decision.over), changed
+
+    def preview(self) -> tuple[Facts, Decision]:
+        """What a pass would do now; nothing is done."""
+        self._work.look()
+        _, facts, decision = self._decide()
+        return facts, decision
+
+    def aggregation(self) -> Aggregation:
+        """That of the run as it stands in the store."""
+        self._work.look()
+        return self._aggregation(self._teller.look(), self._work.settings)
+
+    def _decide(self) -> tuple[Told, Facts, Decision]:
+        facts, told = self._look()
+        decision = decide(facts, self._spec)
+        if decision.create:  # a list of all that others do is read only where it matters
+            others = self._others({piece.training for piece in decision.create})
+            decision = decide(replace(facts, others=others), self._spec)
+        return told, facts, decision
 
     def _look(self) -> tuple[Facts, Told]:
         """Notes, then Jobs, then the store: a Job that is noted was there, one that is over has told its commits."""
@@ -131,7 +147,7 @@ class Reconciler:
             known=known,
             jobs=jobs,
             now=now,
-            max_active=self._max_active or control.max_active,
+            max_active=control.max_active,
             start_deadline=None if late is None else timedelta(seconds=late),
             refused=dict(self._refused),
         )
@@ -172,7 +188,7 @@ class Reconciler:
     def _create(self, pieces: Sequence[Piece]) -> None:
         if not pieces:
             return
-        owner = self._anchor()
+        owner = self.anchor()
         created = create_jobs(
             self._cluster, pieces, lambda piece: owned(self._job(piece), owner), self._stopped, self._threads
         )
@@ -191,7 +207,7 @@ class Reconciler:
             self._job(piece)
         return self._specs[piece.known]
 
-    def _anchor(self) -> Object:
+    def anchor(self) -> Object:
         """The object that owns the run's Jobs, made where it is not there.
 
         Raises:
@@ -232,14 +248,16 @@ class Reconciler:
         if urgent:
             hurry = {"deadline_seconds": URGENT, "grace_seconds": 0}
             settings = settings.model_copy(update={"report": settings.report.model_copy(update=hurry)})
-        lots: Lots = {}
-        for group in self._work.groups:
-            for entry in group:
-                one = entry.condition_id
-                lot = "committed" if one in told.committed else told.closed.get(one, "open")
-                lots[one] = (1 + told.retries.get(one, 0), lot)
-        found = Aggregation(self._cluster, self._home.state, self._run, lots, settings).step(self._anchor, now)
+        found = self._aggregation(told, settings).step(self.anchor, now)
         if isinstance(found, Ended):
             return found
         self._tell.aggregating(found)
         return None
+
+    def _aggregation(self, told: Told, settings: Settings) -> Aggregation:
+        lots: Lots = {}
+        for group in self._work.groups:
+            for one in (entry.condition_id for entry in group):
+                lot = "committed" if one in told.committed else told.closed.get(one, "open")
+                lots[one] = (1 + told.retries.get(one, 0), lot)
+        return Aggregation(self._cluster, self._home.state, self._run, lots, settings)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 
 from crossad.kube.faults import ClusterUnreachable
 from crossad.patience import Asking
@@ -17,6 +18,15 @@ class Patience(Asking[ClusterUnreachable]):
 
     seconds: float = 120.0
     unanswered = ClusterUnreachable
+
+    def until(self, gave_up: threading.Event) -> Patience:
+        """The same patience, lost as soon as somebody gives up."""
+
+        def sleep(seconds: float) -> None:
+            if gave_up.wait(seconds):
+                raise ClusterUnreachable("given up", hint="run again")
+
+        return replace(self, sleep=sleep)
 
     def pause(self, round_: int, after: float = 0.0) -> float:
         """Seconds before the next try: .5, 1, 2, ... up to half a minute, less up to half of it, never below `after`.

@@ -1,0 +1,106 @@
+"""Submits a run: what is asked for becomes durable, then it is worked on from here, or a controller's Job is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crossad.control.aggregation import Ended
+from crossad.control.decide import Decision, Facts
+from crossad.control.pinned import pin_settings
+from crossad.control.reconcile import Reconciler
+from crossad.errors import CrossadError
+from crossad.kube.classify import classify
+from crossad.kube.cluster import Cluster, Object
+from crossad.kube.once import Outcome, create_once
+from crossad.kube.resources import JOBS
+from crossad.launch.state import now_text
+from crossad.manifests import words
+from crossad.manifests.control import control_job, owned
+from crossad.manifests.job import Group, groups, trainer_job
+from crossad.manifests.names import digest, run_hash
+from crossad.manifests.settings import Settings
+from crossad.results.home import Home
+from crossad.results.plan import Plan, pin_plan
+
+TRIES = 20  # controllers of the same work that ended before it was done
+
+
+@dataclass(frozen=True)
+class Unpinned:
+    """What a submission would pin, for a look at what it would do."""
+
+    plan: Plan
+    settings: Settings
+
+    @property
+    def groups(self) -> list[Group]:
+        """The conditions Job by Job."""
+        return groups(self.plan.conditions)
+
+    def look(self) -> bool:
+        """It stays as it is."""
+        return False
+
+    def name(self, condition_id: str) -> str:
+        """A condition's name."""
+        return next(entry.name for entry in self.plan.conditions if entry.condition_id == condition_id)
+
+
+def preview(cluster: Cluster, home: Home, work: Unpinned) -> tuple[Facts, Decision]:
+    """What a submission would do now; one of its Jobs is shown to the server, which admits it or says why not.
+
+    Raises:
+        ObjectRefused, QuotaExceeded, ClusterDenied: it would not be created.
+    """
+    facts, decision = Reconciler(cluster, home, work.plan.run, lambda _: None, work=work).preview()
+    if decision.create:
+        piece = decision.create[0]
+        cluster.post(JOBS, trainer_job(work.plan, piece.entries, work.settings, piece.generation), dry_run=True)
+    return facts, decision
+
+
+def pin(home: Home, plan: Plan, settings: Settings, command: tuple[str, ...]) -> Plan:
+    """Make plan and settings durable: from then on the run's name says it all.
+
+    Raises:
+        UsageError: the run has other content under the same experiment id or the same name.
+    """
+    pinned = pin_plan(home, plan.model_copy(update={"created": now_text(), "command": command}))
+    pin_settings(home.state, plan.run, settings)
+    return pinned
+
+
+def detach(cluster: Cluster, reconciler: Reconciler, run: str, settings: Settings) -> str | Ended:
+    """Make the controller's Job, unless one works on the run already or there is nothing left to do.
+
+    Returns:
+        The name of the Job; or how the run ended.
+    """
+    if (alive := _alive(cluster, run)) is not None:
+        return alive
+    aggregation = reconciler.aggregation()
+    if (ended := aggregation.ended()) is not None:
+        return ended
+    owner = reconciler.anchor()
+    for attempt in range(TRIES):
+        body = owned(control_job(run, settings, digest([aggregation.work, attempt])), owner)
+        creation = create_once(cluster, JOBS, body, words.SPEC)
+        if creation.outcome is Outcome.OTHER:
+            raise CrossadError(f"no controller: {creation.why}", hint="remove it, then run again")
+        if creation.outcome is Outcome.CREATED or not classify(creation.found).over:
+            return str(body["metadata"]["name"])
+    raise CrossadError(
+        f"{TRIES} controllers of run {run} ended before their work was done",
+        hint=f"see why: kubectl logs -l {words.RUN}={run_hash(run)},{words.COMPONENT}={words.CONTROLLER}",
+    )
+
+
+def _alive(cluster: Cluster, run: str) -> str | None:
+    """The name of a controller's Job that works on a run."""
+
+    def keep(job: Object) -> str | None:
+        leaving = "deletionTimestamp" in job["metadata"]
+        return None if leaving or classify(job).over else str(job["metadata"]["name"])
+
+    labels = f"{words.COMPONENT}={words.CONTROLLER},{words.RUN}={run_hash(run)}"
+    return next(filter(None, cluster.gather(JOBS, keep, labels=labels)), None)
