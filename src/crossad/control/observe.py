@@ -157,11 +157,9 @@ class ClusterObserver(FarObserver):
         which = "its Job" if generation == 1 else f"the Job of its try number {generation}"
         if self._around.controller:
             return "pending", f"{which} is not created yet; the controller {self._around.controller} does that", ""
-        return (
-            "pending",
-            f"{which} is not in namespace {self._around.namespace}, and no controller works on this run there",
-            super().again,
-        )
+        command = super().again if self.plan.command else self.again
+        where = f"is not in namespace {self._around.namespace}, and no controller works on this run there"
+        return "pending", f"{which} {where}", command
 
     def _with(self, entry: PlanEntry, found: Told, seen: Sighting | None, job: SeenJob) -> Told:
         """An open condition as its Job has it."""
