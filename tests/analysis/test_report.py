@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from crossad.analysis import gallery
-from crossad.analysis.report import write_report
+from crossad.analysis.collect import collect
+from crossad.analysis.holes import Hole
+from crossad.analysis.report import write_collection, write_report
 from crossad.errors import MissingInputError
+from crossad.results.home import FolderHome
 
 ALL = ("patchcore", "dinomaly", "draem", "draem_sevnet")
 
@@ -124,6 +127,46 @@ def test_a_failed_target_is_listed_with_its_next_step(lab: Any) -> None:
     assert "Next: crossad data check" in page
     assert "of 2 targets" in page
     assert "crossad data check" in text_of(index.parent / "summary.md")
+
+
+def test_what_somebody_else_saw_of_a_hole_is_told_everywhere(lab: Any) -> None:
+    """The cluster's reasons come as data; a failure that a trainer left is told once, in full."""
+    names = ("held", "bad", "off", "gone")
+    lab.run("night1", [lab.sim("one")], holes=[lab.sim(name) for name in names])
+    for name in ("bad", "off"):
+        failures = [{"kind": "DataError", "message": "domain B is <empty>", "hint": "fill it", "exit_code": 65}]
+        ledger = FolderHome(lab.results).ledger
+        ledger.record_failure(lab.sim(name).entry.condition_id, "a", {"failures": failures})
+    holes = [
+        Hole("waiting", detail="no node has <a> GPU", next_step="label one"),
+        Hole("failed", detail="exit code 65: domain B is <empty>", next_step="fill it; then retry"),
+        Hole("cancelled", detail="by hand", next_step="retry it"),
+        Hole("lost", detail="its Job is gone", next_step="apply again"),
+    ]
+    known = {lab.sim(name).entry.condition_id: hole for name, hole in zip(names, holes, strict=True)}
+    page = write_collection(collect(lab.results, ["night1"], known=known))
+    found = {one["name"]: one for one in json.loads(text_of(page.parent / "summary.json"))["conditions"]}
+    assert {name: (one["state"], one["detail"], one["next_step"]) for name, one in found.items()} == {
+        "one": ("done", None, None),
+        "held": ("waiting", "no node has <a> GPU", "label one"),
+        "bad": ("failed", "exit code 65", None),
+        "off": ("cancelled", "by hand", "retry it"),
+        "gone": ("lost", "its Job is gone", "apply again"),
+    }
+    assert [problem["hint"] for problem in found["bad"]["problems"]] == ["fill it"]
+    assert found["off"]["problems"] == [], "it was cancelled, whatever failed before"
+    html, paper = text_of(page), text_of(page.parent / "summary.md")
+    for text in (
+        "no node has &lt;a&gt; GPU",
+        "label one",
+        "domain B is &lt;empty&gt;",
+        "fill it",
+        "by hand",
+        "apply again",
+    ):
+        assert text in html
+        assert text in paper
+    assert paper.count("(next: fill it)") == 1
 
 
 def test_the_same_records_give_the_same_bytes(lab: Any) -> None:
