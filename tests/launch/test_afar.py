@@ -107,6 +107,13 @@ def test_failures_tell_the_reason_and_a_target_alone_is_partial(home: BucketHome
     assert first(home, plan)[0] == "running"
 
 
+def test_a_failure_of_another_version_is_told_and_stops_nobody(home: BucketHome, plan: Plan) -> None:
+    home.state.put("failures/c-a/one.json", b'{"format": 1}')
+    state, reason = first(home, plan)
+    assert state == "failed"
+    assert "failures/c-a/one.json" in reason
+
+
 def test_a_verdict_closes_until_the_next_try(home: BucketHome, plan: Plan) -> None:
     state = RunState(home, "night")
     state.close("c-a", "cancelled", "enough")

@@ -17,7 +17,7 @@ from crossad.control.census import Fate, Grace, Lot, counts
 from crossad.control.muster import Muster, muster
 from crossad.errors import DataError, UsageError
 from crossad.kube.cluster import Cluster
-from crossad.kube.faults import ClusterDenied, ClusterUnreachable
+from crossad.kube.faults import ClusterBroken, ClusterDenied, ClusterUnreachable
 from crossad.launch.state import now_text
 from crossad.results.home import Home
 from crossad.results.layout import run_key
@@ -88,7 +88,7 @@ class Waiter:
             found = muster(self.home, plan, self.cluster, grace)
         except ClusterUnreachable as error:
             self._troubled(f"{error.message}; commits are watched meanwhile")
-        except ClusterDenied as error:
+        except (ClusterBroken, ClusterDenied) as error:
             self._troubled(
                 f"{error}\nwithout it, plan and commits decide alone: nobody counts as lost, and why a Job waits or"
                 " failed is told only by what trainers left"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from crossad.errors import DataError
 from crossad.launch.standing import Observer, Standing, StandingState
 from crossad.launch.state import Trainer, Verdict, verdict_key
 from crossad.launch.words import clock, describe
@@ -74,7 +75,7 @@ def view(home: Home, run: str, wanted: Sequence[str]) -> View:
         }
         open_ = [one for one in wanted if one not in committed]
         failed = ledger.failed(open_)
-        failures = dict(zip(failed, pool.map(lambda names: ledger.read(names[-1]), failed.values()), strict=True))
+        failures = dict(zip(failed, pool.map(lambda names: _told(ledger, names[-1]), failed.values()), strict=True))
     known = {one: found for one, found in failures.items() if found}
     return View(committed, verdicts, sightings, known, retries)
 
@@ -95,6 +96,14 @@ def _newest(listed: Iterable[Entry], below: str, wanted: set[str]) -> dict[str, 
         other, count = found.get(one, (entry, 0))
         found[one] = (max(other, entry, key=lambda candidate: candidate.modified), count + 1)
     return found
+
+
+def _told(ledger: Ledger, name: str) -> dict[str, Any] | None:
+    """A failure; one that cannot be read tells that: it decides nothing, so it stops nobody."""
+    try:
+        return ledger.read(name)
+    except DataError as error:
+        return {"error": {"message": error.message, "hint": error.hint}}
 
 
 def _retries(listed: Iterable[Entry], run: str) -> dict[str, int]:
