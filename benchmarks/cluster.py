@@ -1,0 +1,233 @@
+"""P4: a suite of 10,000 conditions: check and plan it, render it, create its Jobs, look at them.
+
+    python benchmarks/cluster.py
+    python benchmarks/cluster.py --conditions 1000
+
+The API server and etcd are those of the tests (`make cluster` builds them), started for this run alone and without
+controllers, so that nothing else takes their time. The raw rate is what that server takes from eight threads that send
+ready-made bytes over kept connections and look at nothing but the status; half of it is measured before the submission
+and half after it, with the same objects in another namespace. A submission is a whole pass: it lists what is there,
+decides, makes the Jobs, creates them, and notes them in its store. Exit code 1: a bar was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import queue
+import resource
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from certificate import RESULTS, certificate
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests/cluster"), str(ROOT / "tests/servers")]
+
+import planeserver  # noqa: E402 - after the path
+from plane import Plane  # noqa: E402 - as above
+
+from crossad.conditions.suite import load_suite  # noqa: E402 - as above
+from crossad.control.jobs import look  # noqa: E402 - as above
+from crossad.control.reconcile import Reconciler  # noqa: E402 - as above
+from crossad.control.submission import pin  # noqa: E402 - as above
+from crossad.files import write_json  # noqa: E402 - as above
+from crossad.kube.cluster import open_cluster  # noqa: E402 - as above
+from crossad.kube.resources import JOBS, PODS  # noqa: E402 - as above
+from crossad.kube.target import Target  # noqa: E402 - as above
+from crossad.manifests.job import trainer_jobs  # noqa: E402 - as above
+from crossad.manifests.load import parse_settings  # noqa: E402 - as above
+from crossad.manifests.planning import make_plan  # noqa: E402 - as above
+from crossad.manifests.settings import Settings  # noqa: E402 - as above
+from crossad.results.home import BucketHome  # noqa: E402 - as above
+from crossad.results.plan import Plan  # noqa: E402 - as above
+from crossad.store.folder import FolderStore  # noqa: E402 - as above
+
+RESULT = RESULTS / "cluster.json"
+THREADS = 8
+RUN, SUBMITTED, RAW = "night1", "submitted", "raw"
+BARS = {"plan_seconds": 5.0, "render_seconds": 10.0, "status_seconds": 3.0, "status_peak_bytes": 150e6}
+LEAST_RATIO = 0.8
+DIGEST = f"sha256:{'0' * 64}"
+SETTINGS = {
+    "images": {"trainer": f"registry.example/trainer@{DIGEST}", "controller": f"registry.example/slim@{DIGEST}"},
+    "store": {"uri": "s3://bucket/prefix"},
+    "data": {"claim": "hdmap", "domains": ["domain_A", "domain_B", "domain_C", "domain_D"]},
+    "control": {"maxActive": 1_000_000},
+}
+
+
+def suite(conditions: int) -> dict[str, Any]:
+    """The shipped suite's first condition, a seed each: nothing is shared."""
+    first = json.loads((ROOT / "conditions/base.json").read_text())["experiment_conditions"][0]
+    return {"suite": {"name": "many"}, "experiment_conditions": [{**first, "matrix": {"seed": [*range(conditions)]}}]}
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that some work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def crossad(*words: str, folder: Path) -> float:
+    """Seconds of one process of the program."""
+    program = str(Path(sys.executable).with_name("crossad"))
+    return timed(lambda: subprocess.run([program, *words], cwd=folder, stdout=subprocess.DEVNULL, check=True))
+
+
+def raw(plane: Plane, path: str, bodies: Sequence[bytes]) -> float:
+    """Seconds to create objects of ready-made bytes: threads, kept connections, nothing else."""
+    left: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    for body in bodies:
+        left.put(body)
+    address, context = urlsplit(plane.url).netloc, ssl.create_default_context(cafile=str(plane.ca))
+    headers = {"Authorization": f"Bearer {plane.tokens['admin']}", "Content-Type": "application/json"}
+    bad: list[int] = []
+
+    def send() -> None:
+        connection = http.client.HTTPSConnection(address, context=context)
+        while True:
+            try:
+                body = left.get_nowait()
+            except queue.Empty:
+                return
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 201:
+                bad.append(answer.status)
+
+    threads = [threading.Thread(target=send) for _ in range(THREADS)]
+
+    def work() -> None:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    seconds = timed(work)
+    if bad:
+        raise SystemExit(f"the server refused {len(bad)} raw creations, such as with {bad[0]}")
+    return seconds
+
+
+def bodies(plan: Plan, settings: Settings) -> list[bytes]:
+    """The Jobs of a plan as bytes, in the namespace of the raw creations."""
+    changed = settings.model_copy(update={"namespace": RAW})
+    return [json.dumps(job).encode() for job in trainer_jobs(plan, changed)]
+
+
+def submit(plane: Plane, plan: Plan, settings: Settings, folder: Path) -> float:
+    """Seconds of the pass that creates every Job."""
+    home = BucketHome(FolderStore(folder / "bucket"), folder / "work")
+    pin(home, plan, settings, ("crossad", "submit"))
+    cluster = open_cluster(Target(str(plane.kubeconfig(None, SUBMITTED))), print)
+    seconds = timed(Reconciler(cluster, home, RUN, print).once)
+    cluster.close()
+    return seconds
+
+
+def pods(plane: Plane) -> list[bytes]:
+    """A pod for every Job, as the Job controller would make it."""
+    cluster = open_cluster(Target(str(plane.kubeconfig(None, SUBMITTED))), print)
+
+    def keep(job: dict[str, Any]) -> bytes:
+        told, template = job["metadata"], job["spec"]["template"]
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": told["name"], "uid": told["uid"], "controller": True}
+        metadata = {**template["metadata"], "name": f"{told['name']}-x", "ownerReferences": [owner]}
+        return json.dumps({"metadata": metadata, "spec": template["spec"]}).encode()
+
+    return cluster.gather(JOBS, keep)
+
+
+def status(kubeconfig: str) -> None:
+    """In a process of its own: look at the run's Jobs once, say how long it took and what memory."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    cluster = open_cluster(Target(kubeconfig), lambda text: None)
+    found: list[Any] = []
+    seconds = timed(lambda: found.extend(look(cluster, RUN)))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"jobs": len(found), "seconds": seconds, "peak_bytes": peak, "before_bytes": before}))
+
+
+def looked(plane: Plane) -> dict[str, Any]:
+    """What such a process says."""
+    command = [sys.executable, __file__, "--look", str(plane.kubeconfig(None, SUBMITTED))]
+    told = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    found: dict[str, Any] = json.loads(told.splitlines()[-1])
+    return found
+
+
+def measure(conditions: int, folder: Path) -> dict[str, Any]:
+    """Every number of the record."""
+    file, cluster_file = folder / "suite.json", folder / "settings.json"
+    file.write_text(json.dumps(suite(conditions)))
+    cluster_file.write_text(json.dumps({**SETTINGS, "namespace": SUBMITTED}))
+    found: dict[str, Any] = {
+        "validate_seconds": crossad("validate", str(file), folder=folder),
+        "outlook_seconds": crossad("plan", str(file), folder=folder),
+        "render_seconds": crossad(
+            "render", str(file), "-o", str(folder / "out"), "--settings", str(cluster_file), folder=folder
+        ),
+    }
+    found["plan_seconds"] = found["validate_seconds"] + found["outlook_seconds"]
+    settings = parse_settings("settings.json", cluster_file.read_text())
+    plan = make_plan("many", load_suite(file).conditions, settings, RUN)
+    ready = bodies(plan, settings)
+    (folder / "plane").mkdir()
+    with planeserver.serving(folder / "plane", alone=True) as plane:
+        for name in (SUBMITTED, RAW):
+            plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        half = len(ready) // 2
+        first = raw(plane, JOBS.path(RAW), ready[:half])
+        seconds = submit(plane, plan, settings, folder)
+        second = raw(plane, JOBS.path(RAW), ready[half:])
+        found["raw_seconds"] = {"first_half": first, "second_half": second}
+        found["raw_per_second"] = len(ready) / (first + second)
+        found["submit_seconds"], found["submit_per_second"] = seconds, len(ready) / seconds
+        found["submit_of_raw"] = found["submit_per_second"] / found["raw_per_second"]
+        found["status_without_pods"] = looked(plane)
+        raw(plane, PODS.path(SUBMITTED), pods(plane))
+        found["status"] = looked(plane)
+    found["job_bytes"] = sum(map(len, ready)) // len(ready)
+    found["status_seconds"], found["status_peak_bytes"] = found["status"]["seconds"], found["status"]["peak_bytes"]
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--conditions", type=int, default=10_000)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--look", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.look:
+        status(arguments.look)
+        return
+    head = certificate("P4 cluster", ("crossad", "kubernetes", "urllib3", "pydantic"))
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(arguments.conditions, Path(folder))
+    missed = [name for name, bar in BARS.items() if found[name] >= bar]
+    missed += ["submit_of_raw"] if found["submit_of_raw"] < LEAST_RATIO else []
+    bars = {**BARS, "submit_of_raw": LEAST_RATIO}
+    told = {**head, "conditions": arguments.conditions, "threads": THREADS, "bars": bars, "missed": missed, **found}
+    write_json(arguments.out, {**told, "load_at_end": list(os.getloadavg())})
+    for name in (*BARS, "raw_per_second", "submit_per_second", "submit_of_raw"):
+        print(f"{name:<20} {found[name]:>14,.2f}{'  bar ' + format(bars[name], ',.1f') if name in bars else ''}")
+    print(f"wrote {arguments.out}; missed: {', '.join(missed) or 'nothing'}")
+    if missed:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
