@@ -15,7 +15,7 @@ from types import TracebackType
 from crossad.errors import InterruptedRun
 
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
-POLL_SECONDS = 0.5
+BY_THREAD = -6  # Linux's SI_TKILL: sent to one thread, as `__exit__` does, and by nobody from outside
 CONTINUES = "the same command continues from here"
 
 
@@ -43,14 +43,17 @@ class Interrupt:
         """Ask to stop, as a signal would."""
         self._requested.set()
 
-    def check(self) -> None:
-        """A safe point with nothing to save.
+    def check(self, where: str = "") -> None:
+        """A safe point with nothing to save, or nothing more.
+
+        Args:
+            where: " at step 3 of 8", for the message.
 
         Raises:
             InterruptedRun: a stop was requested.
         """
         if self.requested:
-            raise InterruptedRun("stopped from outside; progress is saved", hint=CONTINUES)
+            raise InterruptedRun(f"stopped from outside{where}; progress is saved", hint=CONTINUES)
 
     def serve(self) -> Interrupt:
         """Block the signals (call it before libraries start threads: they inherit the mask) and start the waiter."""
@@ -67,6 +70,7 @@ class Interrupt:
     ) -> None:
         self._finished.set()
         if self._waiter is not None:
+            signal.pthread_kill(self._waiter.ident or 0, signal.SIGTERM)
             self._waiter.join()
             while signal.sigtimedwait(SIGNALS, 0) is not None:  # a second signal must not kill what is ending well
                 self._requested.set()
@@ -77,9 +81,12 @@ class Interrupt:
             ) from error
 
     def _wait(self) -> None:
-        while not self._finished.is_set():
-            if signal.sigtimedwait(SIGNALS, POLL_SECONDS) is None:
-                continue
+        """Take signals until `__exit__` sends the last one.
+
+        Without a time-out: in a process that was held meanwhile (SIGSTOP, SIGCONT), sigtimedwait of CPython 3.11 tells
+        of a signal that never came.
+        """
+        while signal.sigwaitinfo(SIGNALS).si_code != BY_THREAD:
             self._requested.set()
             if not self._finished.wait(self._grace):
                 os._exit(InterruptedRun.exit_code)

@@ -279,3 +279,17 @@ def test_an_overlay_with_lists_is_the_same_for_every_job(plan, full):
     once = list(trainer_jobs(plan, full))
     assert list(trainer_jobs(plan, full)) == once
     assert len({variables(job)[words.PLAN_VARIABLE] for job in once}) == len(once)
+
+
+def test_what_a_condition_may_cost_is_bounded_by_the_trainer_because_a_deadline_would_count_the_time_pending(plan):
+    assert argument(first(plan, parse_settings("s.yaml", MINIMAL)), "--max-runtime") == "259200s"
+    assert argument(first(plan, parse_settings("s.yaml", MINIMAL)), "--max-preemptions") == "100"
+    own = parse_settings("s.yaml", MINIMAL + "job: {maxRuntimeSeconds: 7200, maxPreemptions: 5}")
+    assert (argument(first(plan, own), "--max-runtime"), argument(first(plan, own), "--max-preemptions")) == (
+        "7200s",
+        "5",
+    )
+    none = container(
+        first(plan, parse_settings("s.yaml", MINIMAL + "job: {maxRuntimeSeconds: null, maxPreemptions: null}"))
+    )
+    assert not {"--max-runtime", "--max-preemptions"} & set(none["args"])

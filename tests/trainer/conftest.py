@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from crossad.conditions.suite import parse_config
+from crossad.results.home import BucketHome
+from crossad.store.base import Store
 from crossad.synth.images import Request
 from crossad.synth.write import write_domain
 from crossad.trainer import run
 from crossad.trainer.context import Task
 from crossad.trainer.detector import GradientDetector, Randomness, Scores
+
+if TYPE_CHECKING:
+    from s3servers import Place
 
 IMAGES = 12  # train/good, test/good and test/fault each
 TARGETS = ["domain_B", "domain_C", "domain_D"]
@@ -94,6 +99,26 @@ def task(domains, tmp_path) -> Callable[..., Task]:
         given = {key: value for key, value in (config | keys).items() if value is not None}
         where = {"run": "night", "echo": False} | (place or {})
         return Task(name, parse_config(given), data, tmp_path / "results", **where)
+
+    return make
+
+
+@pytest.fixture
+def store(place: Place) -> Store:
+    """The bucket of the test."""
+    return place.open()
+
+
+@pytest.fixture
+def on(task: Callable[..., Task], place: Place, tmp_path: Path) -> Callable[..., Task]:
+    """Makes the condition's task on a machine of that name: a working folder of its own, as another pod has it.
+
+    `bucket` is how that machine reaches the bucket; `where` goes into the task.
+    """
+
+    def make(name: str, *, bucket: Store | None = None, where: dict[str, Any] | None = None, **keys: Any) -> Task:
+        home = BucketHome(bucket or place.open(), tmp_path / name)
+        return replace(task(**keys), results=home.results, home=home, **{"ship_seconds": 0.2, **(where or {})})
 
     return make
 

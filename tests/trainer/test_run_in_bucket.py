@@ -3,74 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bucketruns import KINDS, keys, log_of, manifest_of
 
 from crossad.errors import DataError, InterruptedRun
-from crossad.results.home import BucketHome
-from crossad.results.manifest import Manifest, parse_manifest
 from crossad.results.record import Record
-from crossad.store.base import Store
 from crossad.store.faults import StoreUnreachable
 from crossad.trainer import run, weights
-from crossad.trainer.context import Task
-
-KINDS = ("commits/training-", "commits/evaluation-", "commits/condition-")
-
-Machine = Callable[[str], BucketHome]
-
-
-@pytest.fixture
-def store(place) -> Store:
-    """The bucket."""
-    return place.open()
-
-
-@pytest.fixture
-def machine(place, tmp_path) -> Machine:
-    """A working folder of its own before the bucket, as another pod has it."""
-    return lambda name: BucketHome(place.open(), tmp_path / name)
-
-
-@pytest.fixture
-def on(task, machine) -> Callable[..., Task]:
-    """Makes the condition's task on a machine of that name."""
-
-    def make(name: str, **keys) -> Task:
-        home = machine(name)
-        made = task(**keys)
-        return Task(
-            made.name,
-            made.config,
-            made.data,
-            home.results,
-            made.run,
-            echo=False,
-            home=home,
-            ship_seconds=0.2,
-            checkpoint_seconds=made.checkpoint_seconds,
-        )
-
-    return make
-
-
-def keys(store: Store, prefix: str = "") -> list[str]:
-    return [entry.key for entry in store.list(prefix)]
-
-
-def manifest_of(store: Store, record: Record) -> Manifest:
-    found = BucketHome(store, Path("nowhere")).ledger.committed("condition", record.condition_id)
-    assert found is not None
-    body = store.get(found["manifest"]["ref"])
-    assert hashlib.sha256(body).hexdigest() == found["manifest"]["sha256"]
-    return parse_manifest(body, "the bucket")
-
-
-def log_of(store: Store, manifest: Manifest, name: str = "multi_domain_tiny.log") -> str:
-    (log,) = (log for log in manifest.logs if log.path == name)
-    return b"".join(store.get(chunk.ref) for chunk in log.chunks).decode()
 
 
 @pytest.mark.parametrize("place", ["versitygw", "moto", "pretender"], indirect=True)
@@ -210,13 +151,11 @@ def test_an_attempt_that_loses_to_another_ends_well_with_the_winner_s_numbers(on
     }
 
 
-def test_a_store_that_goes_away_is_no_failure_of_the_condition(task, place, proxy, store, quick, tmp_path):
+def test_a_store_that_goes_away_is_no_failure_of_the_condition(on, place, proxy, store, quick):
     from s3servers import QUICK
 
     patient = place.behind(proxy, **{**QUICK, "patience_seconds": 0.0, "attempts": 1})
-    home = BucketHome(patient, tmp_path / "pod")
-    made = task()
-    mine = Task(made.name, made.config, made.data, home.results, made.run, echo=False, home=home, ship_seconds=60)
+    mine = on("pod", bucket=patient, where={"ship_seconds": 60})
     away = proxy.add("refuse", "PUT", "commits/evaluation", times=10**6)
     with pytest.raises(StoreUnreachable) as found:
         run.run_condition(mine)

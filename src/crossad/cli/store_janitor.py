@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossad.cli.bad_input import bad_input
+from crossad.cli.durations import duration
 from crossad.cli.operate import json_option
 from crossad.cli.place import parse_options
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from crossad.results.survey import Item, Survey
     from crossad.store.base import Store
 
-_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_SINGLE = ("upload", "checkpoint", "claim", "probe", "withdrawn")
+_SINGLE = ("upload", "checkpoint", "claim", "failure", "beacon", "probe", "withdrawn")
 _HELP = """Show what nobody needs any more in a store; remove it with --apply.
 
 \b
@@ -31,6 +30,8 @@ crossad store janitor results --json
 \b
 upload      a large write that was begun and never ended: invisible, and paid for
 attempt     what an attempt wrote, and no commit, failure, checkpoint or manifest leads to
+failure     of a condition that was done after it, or failed again
+beacon      of an attempt of which nothing is kept, where the condition is done
 checkpoint  a pointer at the state of a training that is committed
 states      the states themselves
 claim       a claim (stores without conditional writes) whose commit is settled
@@ -38,25 +39,20 @@ probe       left by a probe that was killed
 withdrawn   with --withdrawn: commits that were set aside, and what only they lead to
 
 Only what is older than --older-than by the store's own clock goes, and an attempt with any younger object is left
-alone: a trainer may be at work. What is damaged, unreadable or unknown is named and never removed. Runs, commits and
-failures stay. Safe beside trainers and other janitors; killed at any moment, it continues when it is run again.
+alone: a trainer may be at work. What is damaged, unreadable or unknown is named and never removed. Runs and commits
+stay, and of an open condition its beacons and its newest failure. Safe beside trainers and other janitors; killed at
+any moment, it continues when it is run again.
 
 Exit codes: 0 all told or removed, 2 bad input, 3 something could not be read or removed.
 """
 
 
-def _age(_: click.Context, __: click.Parameter, value: str) -> timedelta:
-    """`7d`, `12h`, `30m`, `0s` as a time."""
-    match = re.fullmatch(r"(\d{1,6})([dhms])", value)
-    if match is None:
-        raise click.BadParameter(f"got {value!r}, allowed: a number and d, h, m or s, such as 7d or 12h")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-
-
 @click.command("janitor", help=_HELP, short_help="Show or remove what nobody needs any more in a store.")
 @click.argument("uri", metavar="URI")
 @click.option("--apply", "applied", is_flag=True, help="Remove what was found.")
-@click.option("--older-than", callback=_age, default="7d", show_default=True, metavar="AGE", help="What counts as old.")
+@click.option(
+    "--older-than", callback=duration, default="7d", show_default=True, metavar="AGE", help="What counts as old."
+)
 @click.option("--withdrawn", is_flag=True, help="Also commits that were set aside.")
 @click.option(
     "--store-option",

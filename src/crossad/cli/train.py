@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossad.cli.durations import duration
 from crossad.cli.images import Address, data_options
 from crossad.cli.place import Place, place_options, waiting
 
@@ -85,12 +87,27 @@ if TYPE_CHECKING:
     show_default=True,
     help="After SIGTERM: longest wait for a safe point.",
 )
+@click.option(
+    "--max-runtime",
+    callback=duration,
+    default=None,
+    metavar="TIME",
+    help="Work of all attempts together, such as 12h; beyond it the condition fails for good.  [default: no bound]",
+)
+@click.option(
+    "--max-preemptions",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="Attempts that may be cut off; one more, and the condition fails for good.  [default: no bound]",
+)
 def command(
     config_file: Path,
     experiment_id: str,
     place: Place,
     data: Address,
     run_name: str | None,
+    max_runtime: timedelta | None,
     **options: Any,  # noqa: ANN401 - declared above, checked by click and Task
 ) -> None:
     """Load one condition, run it, say where its record is."""
@@ -110,6 +127,7 @@ def command(
         run = run_name or timestamp(datetime.now(UTC))
         home = place.waiting_home(interrupt.event)
         where: dict[str, Any] = {"results": place.results, "home": home, "run": run}
+        where["max_runtime"] = max_runtime.total_seconds() if max_runtime is not None else None
         plan = find_plan(config_file)
         images = data.open(plan.data if plan else DEFAULT_DATA, waiting(data.settings(), interrupt.event))
         planned = plan.conditions if plan and experiment_id == "all" else None

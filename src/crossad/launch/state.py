@@ -22,8 +22,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from crossad.errors import UsageError
 from crossad.files import write_atomic
 from crossad.launch.process import Mark, mark
+from crossad.results.beacons import generation_of
 from crossad.results.home import Home
-from crossad.results.layout import STATE, run_key, slug
+from crossad.results.layout import STATE, retries_key, run_key, slug
 
 Model = TypeVar("Model", bound=BaseModel)
 VerdictKind = Literal["failed", "cancelled"]
@@ -88,7 +89,7 @@ class RunState:
 
     def generation(self, condition_id: str) -> int:
         """1, and one more for each retry."""
-        return 1 + sum(1 for _ in self.store.list(run_key(self.run, f"retries/{condition_id}/")))
+        return generation_of(self.store, self.run, condition_id)
 
     def verdict(self, condition_id: str) -> Verdict | None:
         """The verdict on the present generation, if it is closed."""
@@ -115,7 +116,7 @@ class RunState:
         """Open the next generation; False where the present one has no verdict to overrule."""
         if self.verdict(condition_id) is None:
             return False
-        key = run_key(self.run, f"retries/{condition_id}/{self.generation(condition_id):04d}.json")
+        key = f"{retries_key(self.run, condition_id)}{self.generation(condition_id):04d}.json"
         return self.store.create_once(key, f"{json.dumps({'at': now_text()})}\n".encode()) == "created"
 
     @contextlib.contextmanager

@@ -33,6 +33,7 @@ HOPELESS = sorted(
 )
 MARGIN_SECONDS = 10  # of the grace: the last upload, the end of the process
 Group = tuple[PlanEntry, ...]
+Pods = dict[str, Object]  # of one run and one cluster's settings, by what decides them
 
 
 def groups(entries: Iterable[PlanEntry]) -> list[Group]:
@@ -44,12 +45,20 @@ def groups(entries: Iterable[PlanEntry]) -> list[Group]:
 
 
 def trainer_jobs(plan: Plan, settings: Settings) -> Iterator[Object]:
-    """The Jobs of a whole plan, in its order."""
+    """The Jobs of a whole plan, in its order; what they have in common is in them all, and not to be changed."""
+    pods: Pods = {}
     for group in groups(plan.conditions):
-        yield trainer_job(plan, group, settings)
+        yield trainer_job(plan, group, settings, pods=pods)
 
 
-def trainer_job(plan: Plan, entries: Sequence[PlanEntry], settings: Settings, generation: int = 1) -> Object:
+def trainer_job(
+    plan: Plan,
+    entries: Sequence[PlanEntry],
+    settings: Settings,
+    generation: int = 1,
+    *,
+    pods: Pods | None = None,
+) -> Object:
     """The Job that does the work of some conditions with one training: complete, and named by all of its content.
 
     Args:
@@ -57,6 +66,7 @@ def trainer_job(plan: Plan, entries: Sequence[PlanEntry], settings: Settings, ge
         entries: conditions of the plan; one pod runs them one after another.
         settings: of the cluster.
         generation: 1, and one more with each retry.
+        pods: those that were made for this run and these settings before; this one comes to them.
 
     Raises:
         ConditionError: the conditions are too large to travel inside a Job.
@@ -65,11 +75,11 @@ def trainer_job(plan: Plan, entries: Sequence[PlanEntry], settings: Settings, ge
     _check_together(entries)
     text = plan_json(carried(plan, entries))
     labels = _labels(plan, entries, settings, generation)
-    spec = _spec(plan, entries, settings, labels)
+    spec = _spec(_shared_pod(plan, entries[0], settings, {} if pods is None else pods), settings, labels)
     # the hash is of the plain text: two machines may pack it differently
     ids, content = [entry.condition_id for entry in entries], hashlib.sha256(text.encode()).hexdigest()
     full = digest([plan.run, ids, generation, settings.namespace, spec, content])
-    _carry(spec, pack_text(text))
+    spec["template"]["spec"] = _carrying(spec["template"]["spec"], pack_text(text))
     told = [{"experiment": entry.experiment_id, "id": entry.condition_id, "name": entry.name} for entry in entries]
     return {
         "apiVersion": "batch/v1",
@@ -130,16 +140,14 @@ def _labels(plan: Plan, entries: Sequence[PlanEntry], settings: Settings, genera
     }
 
 
-def _spec(plan: Plan, entries: Sequence[PlanEntry], settings: Settings, labels: dict[str, str]) -> Object:
-    resources = settings.resources_of(entries[0].config["model_type"], entries[0].resources)
+def _spec(pod_spec: Object, settings: Settings, labels: dict[str, str]) -> Object:
     # Kueue reads a Job's labels; on its pods they would make it manage the pods as well
     ours = {key: value for key, value in labels.items() if key not in (words.QUEUE, words.QUEUE_PRIORITY)}
-    template: Object = {
-        "metadata": {"labels": ours, **({"annotations": dict(settings.annotations)} if settings.annotations else {})},
-        "spec": _pod(plan, settings, resources),
-    }
-    if settings.pod_overlay:
-        template = merge(template, settings.pod_overlay)
+    metadata: Object = {"labels": ours}
+    if settings.annotations:
+        metadata["annotations"] = dict(settings.annotations)
+    if overlay := settings.pod_overlay.get("metadata"):
+        metadata = merge(metadata, overlay, "podOverlay.metadata")
     return {
         "completions": 1,
         "parallelism": 1,
@@ -149,8 +157,18 @@ def _spec(plan: Plan, entries: Sequence[PlanEntry], settings: Settings, labels: 
             "rules": failure_rules(words.TRAINER, HOPELESS, [InterruptedRun.exit_code]),
         },
         "ttlSecondsAfterFinished": settings.job.ttl_seconds,
-        "template": template,
+        "template": {"metadata": metadata, "spec": pod_spec},
     }
+
+
+def _shared_pod(plan: Plan, entry: PlanEntry, settings: Settings, pods: Pods) -> Object:
+    """The pod of all conditions that ask for the same, without what it carries."""
+    kind = canonical_json([entry.config["model_type"], entry.resources])
+    if kind not in pods:
+        made = _pod(plan, settings, settings.resources_of(entry.config["model_type"], entry.resources))
+        overlay = settings.pod_overlay.get("spec")
+        pods[kind] = merge(made, overlay, "podOverlay.spec") if overlay else made
+    return pods[kind]
 
 
 def _pod(plan: Plan, settings: Settings, resources: Resources) -> Object:
@@ -196,11 +214,14 @@ def _arguments(plan: Plan, settings: Settings, resources: Resources) -> list[str
     """The trainer's command line, the same for every condition of a run."""
     data, job = settings.data, settings.job
     found = ["train", "--config", f"{FROM_ENVIRONMENT}{words.PLAN_VARIABLE}", "--experiment-id", "all"]
-    found += ["--run", plan.run, "--gpu-id", "0" if resources.gpu_count else "cpu", *pod.store_words(settings)]
+    gpu = "0" if resources.gpu_count and job.device == "gpu" else "cpu"
+    found += ["--run", plan.run, "--gpu-id", gpu, *pod.store_words(settings)]
     found += ["--data", data.uri or words.DATA, *pod.option_words("--data-option", data.options)]
     found += ["--data-cache", f"{words.CACHE}/data"] if data.uri else []
     found += ["--weights", words.WEIGHTS] if settings.weights.claim else []
     found += ["--checkpoint-seconds", str(job.checkpoint_seconds)]
+    found += [] if job.max_runtime_seconds is None else ["--max-runtime", f"{job.max_runtime_seconds}s"]
+    found += [] if job.max_preemptions is None else ["--max-preemptions", str(job.max_preemptions)]
     return [*found, "--grace-seconds", str(job.grace_seconds - MARGIN_SECONDS)]
 
 
@@ -227,11 +248,14 @@ def _amounts(resources: Resources) -> Object:
     }
 
 
-def _carry(spec: Object, packed: str) -> None:
-    """Put the packed plan where the trainer looks for it, whatever an overlay did around it."""
-    for container in spec["template"]["spec"].get("containers", []):
-        for variable in container.get("env", []) if container["name"] == words.TRAINER else []:
+def _carrying(pod_spec: Object, packed: str) -> Object:
+    """The pod with the packed plan where the trainer looks for it, whatever an overlay did around it."""
+    containers = pod_spec.get("containers", [])
+    for at, container in enumerate(containers):
+        variables = container.get("env", []) if container["name"] == words.TRAINER else []
+        for place, variable in enumerate(variables):
             if variable["name"] == words.PLAN_VARIABLE:
-                variable["value"] = packed
-                return
+                env = [*variables[:place], {**variable, "value": packed}, *variables[place + 1 :]]
+                mine = {**container, "env": env}
+                return {**pod_spec, "containers": [*containers[:at], mine, *containers[at + 1 :]]}
     raise UsageError(f"podOverlay: it takes {words.PLAN_VARIABLE} from the container {words.TRAINER}")

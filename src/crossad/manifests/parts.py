@@ -191,6 +191,15 @@ class Job(Part):
     ttl_seconds: int = Field(604_800, ge=0, description="seconds a finished Job stays; its reasons go with it")
     grace_seconds: int = Field(60, ge=20, le=3600, description="seconds from SIGTERM to SIGKILL; ten are the margin")
     checkpoint_seconds: int = Field(120, ge=1, description="resumable state is saved this often")
+    device: Literal["gpu", "cpu"] = Field(
+        "gpu", description="cpu: trains without the GPU that it asks for, such as on a cluster for tests"
+    )
+    max_runtime_seconds: int | None = Field(
+        259_200, ge=60, description="work of all attempts at a condition together; beyond it fails for good; null: none"
+    )
+    max_preemptions: int | None = Field(
+        100, ge=1, description="attempts that may be cut off; one more and the condition fails for good; null: none"
+    )
 
 
 class Report(Part):

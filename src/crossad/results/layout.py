@@ -37,6 +37,11 @@ def run_key(run: str, name: str) -> str:
     return f"{RUNS}/{run}/{name}"
 
 
+def retries_key(run: str, condition_id: str) -> str:
+    """What the keys of a condition's retries begin with; each retry is one object."""
+    return run_key(run, f"retries/{condition_id}/")
+
+
 @dataclass(frozen=True)
 class RunPaths:
     """The files of one run, below `results/<run>/`."""

@@ -6,14 +6,18 @@ The trainer says what is finished (`later`, `checkpoint`, `publish`) and never w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from crossad.errors import CrossadError
+from crossad.results.beacons import Lamp
 from crossad.results.home import Home, Kept
 from crossad.results.layout import ConditionPaths
 from crossad.results.manifest import Manifest, local_artifacts, write_manifest
+from crossad.results.progress import read_progress
 
 Job = Callable[[], None]
 
@@ -27,6 +31,7 @@ class Sender:
     condition: str
     run: str
     paths: ConditionPaths
+    lamp: Lamp | None = None  # that tells where the attempt stands
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class FolderOutbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        self._shine()
 
     def later(self, job: Job) -> None:
         """Do it now."""
@@ -108,6 +113,7 @@ class FolderOutbox:
 
     def checkpoint(self, work: str, key: str, state: Path, step: int) -> None:
         """It is where it belongs."""
+        self._shine()
 
     def trained(self, work: str) -> None:
         """Nothing was sent."""
@@ -124,3 +130,10 @@ class FolderOutbox:
         )
         write_manifest(paths, manifest)
         return Published(self._home.keep(finished.record, ""), self._home.keep(paths.manifest, ""))
+
+    def _shine(self) -> None:
+        """Note how long the attempt has lived, where somebody bounds that."""
+        lamp, progress = self._sender.lamp, read_progress(self._sender.paths.progress)
+        if lamp is not None and progress is not None:
+            with suppress(CrossadError):  # a note: the attempt's own trouble with the disk is told by what matters
+                lamp.light(progress)

@@ -16,7 +16,6 @@ from typing import Any
 
 from crossad.crew import spread
 from crossad.errors import CrossadError
-from crossad.results.beacons import Beacon, beacon_key
 from crossad.results.checkpoints import Checkpoint, newest_checkpoint, pointer_key
 from crossad.results.home import Home, Kept
 from crossad.results.layout import attempt_key
@@ -166,11 +165,9 @@ class BucketOutbox:
 
     def _shine(self) -> None:
         """Say where the trainer stands, at every interval: silence means that it is gone."""
-        sender, progress = self._sender, read_progress(self._sender.paths.progress)
-        if progress is not None:
-            beacon = Beacon(attempt=sender.attempt, every=self._every, progress=progress)
-            key = beacon_key(sender.run, sender.condition_id, sender.attempt)
-            self._home.state.put(key, beacon.model_dump_json().encode())
+        lamp, progress = self._sender.lamp, read_progress(self._sender.paths.progress)
+        if lamp is not None and progress is not None:
+            lamp.light(progress)
 
     def _send(self, work: str, key: str, link: Path, step: int) -> None:
         """Upload a checkpoint, point at it, drop the one before."""

@@ -15,6 +15,7 @@ from crossad.conditions.plan import Part
 from crossad.data.places import Images
 from crossad.errors import UsageError
 from crossad.interrupt import Interrupt
+from crossad.results.bounds import Bounds
 from crossad.results.home import FolderHome, Home
 from crossad.results.layout import ConditionPaths, RunPaths, attempt_key, slug
 from crossad.results.ledger import Ledger
@@ -51,6 +52,8 @@ class Task:
     home: Home | None = None  # where runs live, if that is not the folder `results`
     images: Images | None = None  # where images live, if that is not the folder `data`
     ship_seconds: float = 30.0  # logs and checkpoints go to a bucket this often
+    max_runtime: float | None = None  # seconds of work of all attempts together
+    max_preemptions: int | None = None  # attempts that may be cut off
 
     def __post_init__(self) -> None:
         """Refuse a run name that would lead out of the results folder, or that no folder can have."""
@@ -63,6 +66,11 @@ class Task:
     def place(self) -> Home:
         """Where runs live."""
         return self.home or FolderHome(self.results)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What the condition may cost."""
+        return Bounds(self.max_runtime, self.max_preemptions)
 
     @property
     def paths(self) -> ConditionPaths:
@@ -100,6 +108,7 @@ class Context:
     locks: Locks
     reporter: Reporter
     fabric: Fabric
+    stop: Interrupt  # the task's own, or the end of its budget
 
     @property
     def ledger(self) -> Ledger:

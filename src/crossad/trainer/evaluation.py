@@ -142,7 +142,7 @@ class Evaluator:
     def _advance(self, count: int) -> None:
         """Count images, and stop between two batches where that was asked for: no evaluation is half done."""
         self.context.reporter.advance(count)
-        self.context.task.interrupt.check()
+        self.context.stop.check()
 
     def _measure(self, scores: DomainScores) -> Yardstick:
         """Threshold (conformal 95 % quantile of normals), score range and colour scale from the source."""

@@ -18,7 +18,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from crossad.conditions.model import TrainedConfig
-from crossad.errors import DataError, DeterministicError, InterruptedRun
+from crossad.errors import DataError, DeterministicError
 from crossad.interrupt import Interrupt
 from crossad.seeds import derive, generator
 from crossad.trainer.checkpoint import load_state, nested, save_state, unnested
@@ -109,6 +109,7 @@ class Fitting:
         Raises:
             DeterministicError: the loss is not finite.
             InterruptedRun: a stop was requested; the state is saved.
+            BoundReached: the condition has had its time; the state is saved.
         """
         around, standing = self.around, self.standing
         around.reporter.phase("fitting", self.total, "step")
@@ -207,10 +208,7 @@ class Fitting:
     def _safe_point(self) -> None:
         if self.around.interrupt.requested:
             self.save()
-            raise InterruptedRun(
-                f"stopped from outside at step {self.standing.step} of {self.total}; progress is saved",
-                hint="the same command continues from here",
-            )
+            self.around.interrupt.check(f" at step {self.standing.step} of {self.total}")
         if time.monotonic() - self._saved > self.around.checkpoint_seconds:
             self.save()
 

@@ -20,6 +20,8 @@ import torch
 from crossad.conditions.identity import condition_id, resolve, training_key
 from crossad.data.layout import list_domains
 from crossad.errors import CrossadError, InterruptedRun
+from crossad.results.beacons import Lamp, lit
+from crossad.results.bounds import Budget, Spent, retry_command, spent_before
 from crossad.results.home import Home, Kept
 from crossad.results.outbox import FolderOutbox, Outbox, Sender
 from crossad.results.record import Record
@@ -36,6 +38,7 @@ from crossad.trainer.evaluation import Evaluator
 from crossad.trainer.failures import as_failure, translate
 from crossad.trainer.finish import Outcome, exit_code, finish
 from crossad.trainer.folder import work_in
+from crossad.trainer.limit import Limit
 from crossad.trainer.locks import Locks
 from crossad.trainer.reporter import Reporter
 from crossad.trainer.weights import Weights
@@ -56,18 +59,34 @@ def run_condition(task: Task) -> Record:
     if done is not None:
         return done
     fabric = set_up(task.gpu_id, precision=task.precision)
-    with (
-        work_in(task.paths),
-        Reporter(task.paths, echo=task.echo) as reporter,
-        _outbox(task, attempt, reporter) as outbox,
-        _Work(Context(task, attempt, home, outbox, locks, reporter, fabric)) as work,
-    ):
-        return work.run()
+    with work_in(task.paths), Reporter(task.paths, echo=task.echo) as reporter:
+        lamp = _lamp(task, attempt)
+        stop = Limit(task.interrupt, _budget(task, attempt, lamp))
+        with (
+            _outbox(task, attempt, reporter, lamp) as outbox,
+            _Work(Context(task, attempt, home, outbox, locks, reporter, fabric, stop)) as work,
+        ):
+            return work.run()
 
 
-def _outbox(task: Task, attempt: Attempt, reporter: Reporter) -> Outbox:
+def _lamp(task: Task, attempt: Attempt) -> Lamp | None:
+    """This attempt's beacon, lit; a folder has use for one only where attempts are counted."""
+    if not (task.place.remote or task.bounds.given):
+        return None
+    return lit(task.place.state, task.run, attempt.condition_id, attempt.id, task.ship_seconds)
+
+
+def _budget(task: Task, attempt: Attempt, lamp: Lamp | None) -> Budget:
+    """What this attempt may cost, after all that others of its generation have cost."""
+    spent = Spent()
+    if lamp is not None and task.bounds.given:
+        spent = spent_before(task.place.state, task.run, attempt.condition_id, lamp)
+    return Budget(task.bounds, spent, retry_command(task.run, task.name))
+
+
+def _outbox(task: Task, attempt: Attempt, reporter: Reporter, lamp: Lamp | None) -> Outbox:
     """The way of this attempt's results to where runs live."""
-    sender = Sender(attempt.id, attempt.condition_id, task.name, task.run, task.paths)
+    sender = Sender(attempt.id, attempt.condition_id, task.name, task.run, task.paths, lamp)
     if not task.place.remote:
         return FolderOutbox(task.place, sender)
     return BucketOutbox(task.place, sender, reporter.detail, ship_seconds=task.ship_seconds)
@@ -120,6 +139,7 @@ class _Work:
             f"Started: {context.task.name} | model {config.model_type} | source {config.source_domain}"
             f" | targets {', '.join(config.target_domains or ()) or 'none'} | device {context.fabric.device}"
         )
+        context.stop.check()
         with self._timed("build"):
             torch.manual_seed(derive(config.seed, "init"))
             self.detector = detector = build(config, weights_dir=context.task.weights_dir)
@@ -157,7 +177,7 @@ class _Work:
         self.step = f"score {source}"
         outcome.source = evaluator.source()
         for domain in context.config.target_domains or ():
-            context.task.interrupt.check()
+            context.stop.check()
             self.step = f"score {domain}"
             try:
                 outcome.targets[domain] = evaluator.target(domain)

@@ -45,7 +45,7 @@ class Weights:
         around = Surroundings(
             context.fabric,
             context.reporter,
-            task.interrupt,
+            context.stop,
             state,
             key,
             task.checkpoint_seconds,
