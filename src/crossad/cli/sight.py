@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -54,15 +54,17 @@ class Looker:
         """Find the run and the conditions, and the way to the cluster where one is asked for."""
         from crossad.control.planned import find
         from crossad.launch.control import choose
+        from crossad.launch.prepare import current_locks
 
         self._home = place.home()
         self._open = ExitStack()
         self._cluster: Cluster | None = reach.open() if reach.asked else None
         if self._cluster is not None:
             self._open.callback(self._cluster.close)
-        self.plan: Plan
-        self.plan, self.names = find(self._home, self._cluster, words)
-        self._wanted = {entry.experiment_id for entry in choose(self.plan, self.names)}
+        plan, self.names = find(self._home, self._cluster, words)
+        self._wanted = {entry.experiment_id for entry in choose(plan, self.names)}
+        self._locks = current_locks(plan)
+        self.plan = _outline(plan)
 
     def __enter__(self) -> Looker:
         return self
@@ -75,16 +77,14 @@ class Looker:
     def look(self) -> Sight:
         """Where everything stands now."""
         from crossad.launch.afar import observe
-        from crossad.launch.prepare import current_locks
 
-        locks = current_locks(self.plan)
         if self._cluster is None:
-            observer = observe(self._home, self.plan, locks)
+            observer = observe(self._home, self.plan, self._locks)
             return Sight(self._chosen(observer.all()), observer.state.holder())
         from crossad.control.observe import ClusterObserver, surroundings
 
         around = surroundings(self._cluster, self.plan.run)
-        observer = ClusterObserver(self._home, self.plan, around, locks)
+        observer = ClusterObserver(self._home, self.plan, around, self._locks)
         rows = self._chosen(observer.all())
         return Sight(rows, observer.state.holder(), around.namespace, around.controller)
 
@@ -116,3 +116,9 @@ def typed(place: Place, reach: Reach) -> str:
     """The options that were given, again, to follow a command that is shown."""
     given = place.words if place.store or place.results_dir or place.options else ""
     return "".join(f" {words}" for words in (given, reach.words) if words)
+
+
+def _outline(plan: Plan) -> Plan:
+    """The plan without what a look does not need: of many conditions the configs are most of the memory."""
+    without: dict[str, Any] = {"config": {}, "evaluation_keys": {}}
+    return plan.model_copy(update={"conditions": tuple(entry.model_copy(update=without) for entry in plan.conditions)})

@@ -75,17 +75,22 @@ class RunState:
         self.store = home.state
         self.root = home.results / STATE / "runs" / run
 
+    @property
+    def trainers(self) -> Path:
+        """The notes about trainers that this machine started."""
+        return self.root / "trainers"
+
     def output(self, name: str) -> Path:
         """Where everything that a condition's trainers print goes, attempt after attempt."""
         return self.root / "output" / f"{slug(name)}.log"
 
     def trainer(self, condition_id: str) -> Trainer | None:
         """The newest trainer of a condition, or None where none was started."""
-        return _read(Trainer, self.root / "trainers" / f"{condition_id}.json")
+        return _read(Trainer, self.trainers / f"{condition_id}.json")
 
     def write_trainer(self, condition_id: str, trainer: Trainer) -> None:
         """Replace the note about a condition's trainer."""
-        write_atomic(self.root / "trainers" / f"{condition_id}.json", trainer.model_dump_json())
+        write_atomic(self.trainers / f"{condition_id}.json", trainer.model_dump_json())
 
     def generation(self, condition_id: str) -> int:
         """1, and one more for each retry."""
