@@ -129,7 +129,7 @@ def test_claims_of_a_commit_that_was_withdrawn_after_the_survey_are_left_to_othe
     world.store.put(claim.key, body)
     world.age()
     stays = {done.item.key: done.stays for done in clear(world.store, found)}
-    assert stays[claim.key] == f"{commit} is not settled any more"
+    assert stays[claim.key] == f"{commit} is not there any more"
 
 
 def test_two_janitors_at_once_are_as_good_as_one(versitygw: Place) -> None:

@@ -73,7 +73,7 @@ def test_a_failed_attempt_stays_with_its_record_and_its_logs(world: World) -> No
     manifest = world.manifest("failed", log := world.kept("failed", "logs/facts-000001.log"))
     world.ledger.record_failure("c1", "failed", {"failures": [], "record": None, "manifest": dump(manifest)})
     crashed = world.kept("crashed", "logs/facts-000001.log")
-    world.ledger.record_failure("c1", "crashed", {"failures": [], "record": None, "manifest": None})
+    world.ledger.record_failure("c2", "crashed", {"failures": [], "record": None, "manifest": None})
     world.age()
     assert world.tidy() == []
     assert {log.ref, crashed.ref} <= world.held()

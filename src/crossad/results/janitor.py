@@ -45,12 +45,13 @@ def clear(store: Store, found: Survey) -> Iterator[Done]:
     """
     work = _Work(store, found)
     groups = {
-        "checkpoint": work.guarded(work.pointer),
+        "failure": work.guarded(work.single),
+        "checkpoint": work.guarded(work.single),
         "states": work.guarded(work.attempt),
         "attempt": work.guarded(work.attempt),
     }
     yield from _each(work.guarded(work.single), [item for item in found.items if item.kind not in groups])
-    for kind, action in groups.items():  # a pointer goes before what it points at
+    for kind, action in groups.items():  # what leads to others goes before them
         items = [item for item in found.items if item.kind == kind]
         for group in _groups(items):
             add_leads(store, work.news(), found.leads)
@@ -59,7 +60,7 @@ def clear(store: Store, found: Survey) -> Iterator[Done]:
                 yield from (Done(item, stays=why) for item in group)
                 continue
             for done in _each(action, group):
-                if done.stays and kind == "checkpoint":
+                if done.stays and kind in ("failure", "checkpoint"):
                     found.leads.add(follow(store, done.item.key))
                 yield done
 
@@ -92,17 +93,10 @@ class _Work:
         entry = self._store.stat(item.key)
         if entry is None or entry.modified >= self._found.before:
             return Done(item, stays="gone or written again meanwhile")
-        claimed = item.key.removeprefix(f"{CLAIMS}/").rpartition("/")[0]
-        if item.kind == "claim" and self._store.stat(claimed) is None:
-            return Done(item, stays=f"{claimed} is not settled any more")
+        if item.given and self._store.stat(item.given) is None:
+            return Done(item, stays=f"{item.given} is not there any more")
         self._store.delete(item.key, once=False)
         return Done(item, 1, item.bytes)
-
-    def pointer(self, item: Item) -> Done:
-        """Remove a pointer, if its training is committed still."""
-        if self._store.stat(f"{COMMITS}/training-{item.key.split('/')[1]}.json") is None:
-            return Done(item, stays="its training is not committed any more")
-        return self.single(item)
 
     def attempt(self, item: Item) -> Done:
         """Remove what nothing leads to of an attempt, unless somebody wrote there meanwhile."""

@@ -154,6 +154,11 @@ def parse(body: bytes, where: str) -> dict[str, Any]:
     return value
 
 
+def key_of(kind: Kind, name: str) -> str | None:
+    """The key that an object is a commit of, whatever its lock; None where it is none of that kind."""
+    return _parts(name, kind)[0] if name.startswith(f"{COMMITS}/{kind}-") else None
+
+
 def _parts(name: str, kind: Kind) -> tuple[str, str]:
     """The key and the short lock ("" without one) in a commit's name."""
     stem = name.removeprefix(f"{COMMITS}/{kind}-").removesuffix(".json")

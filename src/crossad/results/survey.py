@@ -14,6 +14,7 @@ from typing import Literal
 from crossad.crew import spread
 from crossad.errors import CrossadError
 from crossad.results.checkpoints import PREFIX as CHECKPOINTS
+from crossad.results.endings import Endings, Needless
 from crossad.results.layout import ATTEMPTS, RUNS, attempt_key
 from crossad.results.leads import MANIFEST, Leads, Trouble, follow, is_state, owner
 from crossad.results.ledger import COMMITS, FAILURES, WITHDRAWN
@@ -25,7 +26,7 @@ PROBE, LIVE = "probe", "live"
 OTHERS = frozenset({"archives", "sidecars", "crossad-data.json", "evaluations", MARK})  # crossad's, and not for here
 NAMED = 100  # objects of unknown kinds that are told by name
 EPOCH = datetime.fromtimestamp(0, UTC)
-Kind = Literal["upload", "probe", "checkpoint", "states", "attempt", "claim", "withdrawn"]
+Kind = Literal["upload", "probe", "checkpoint", "states", "attempt", "claim", "failure", "beacon", "withdrawn"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Item:
     bytes: int
     why: str
     upload: Unfinished | None = None
+    given: str = ""  # an object because of which nobody needs it: it goes only while that is there
 
 
 @dataclass
@@ -90,7 +92,7 @@ def survey(store: Store, rules: Rules) -> Survey:
     now = store.now()
     found = Survey(now, now - rules.older_than)
     work = _Work(store, rules, found)
-    for keys in (work.sort(), work.pointers()):
+    for keys in (work.sort(), work.failures(), work.pointers()):
         add_leads(store, keys, found.leads)
     work.decide()
     return found
@@ -111,6 +113,7 @@ class _Work:
         self._attempts: dict[str, _Attempt] = {}
         self._pointers: list[Entry] = []
         self._trained: dict[str, datetime] = {}  # <work> -> when its training was committed
+        self._endings = Endings(store, found.before)
         self._runs = False  # whether there is anything that a run or a commit left
         self._claims: dict[str, list[Entry]] = {}  # claimed key -> claims; its pin, where there is one, takes them out
         self._sorts: dict[str, Callable[[Entry], Iterator[str]]] = {
@@ -140,6 +143,14 @@ class _Work:
             claim.key for key, claims in self._claims.items() if key.startswith(f"{COMMITS}/") for claim in claims
         )
 
+    def failures(self) -> Iterator[str]:
+        """Decide on failures; the keys of those that stay."""
+        for one in self._endings.failures():
+            if isinstance(one, str):
+                yield one
+            else:
+                self._needless("failure", one)
+
     def pointers(self) -> Iterator[str]:
         """Decide on the checkpoints' pointers; the keys of those that are still wanted.
 
@@ -151,7 +162,8 @@ class _Work:
             trained = self._trained.get(work)
             attempt = self._attempts.get(name.removesuffix(".json"), _Attempt())
             if trained is not None and max(trained, entry.modified, attempt.newest) < self._found.before:
-                self._drop("checkpoint", entry, f"its training was committed {self._found.age(trained)} ago")
+                why = f"its training was committed {self._found.age(trained)} ago"
+                self._drop("checkpoint", entry, why, f"{COMMITS}/training-{work}.json")
             else:
                 yield entry.key
 
@@ -165,8 +177,10 @@ class _Work:
             for name, attempt in sorted(self._attempts.items()):
                 if attempt.newest < self._found.before:
                     self._decide(name, attempt, name in partly)
+            for one in self._endings.beacons(self._found.leads):
+                self._needless("beacon", one)
         else:
-            self._found.items = [item for item in self._found.items if item.kind != "checkpoint"]
+            self._found.items = [item for item in self._found.items if item.kind not in ("checkpoint", "failure")]
         try:
             for upload in self._store.uploads(self._found.before):
                 if self._attempts.get(owner(upload.key), _Attempt()).newest >= self._found.before:
@@ -220,13 +234,15 @@ class _Work:
 
     def _commit(self, entry: Entry) -> Iterator[str]:
         self._runs = True
+        self._endings.commit(entry)
         training = entry.key.removeprefix(f"{COMMITS}/training-")
         if training != entry.key:
             self._trained[training.removesuffix(".json")] = entry.modified
         yield entry.key
 
     def _failure(self, entry: Entry) -> Iterator[str]:
-        yield entry.key
+        self._endings.failure(entry)
+        yield from ()
 
     def _probe(self, entry: Entry) -> Iterator[str]:
         if self._old(entry):
@@ -236,8 +252,11 @@ class _Work:
     def _run(self, entry: Entry) -> Iterator[str]:
         """Plans and verdicts stay; a beacon that was lit a short while ago names an attempt at work."""
         self._runs = True
-        if entry.key.split("/")[2:3] == [LIVE] and not self._old(entry):
+        parts = entry.key.split("/")
+        if parts[2:3] == [LIVE] and not self._old(entry):
             yield entry.key
+        elif parts[2:3] == [LIVE] and len(parts) == 5:
+            self._endings.beacon(entry)
 
     def _withdrawn(self, entry: Entry) -> Iterator[str]:
         if self._rules.withdrawn and self._old(entry):
@@ -249,7 +268,7 @@ class _Work:
         """Claims whose key is pinned decide nothing any more; without the pin they would bring the commit back."""
         for claim in claims:
             if self._old(claim):
-                self._drop("claim", claim, f"{key} is settled")
+                self._drop("claim", claim, f"{key} is settled", key)
 
     def _strange(self, entry: Entry) -> None:
         self._found.unknown += 1
@@ -259,5 +278,9 @@ class _Work:
     def _old(self, entry: Entry) -> bool:
         return entry.modified < self._found.before
 
-    def _drop(self, kind: Kind, entry: Entry, why: str) -> None:
-        self._found.items.append(Item(kind, entry.key, 1, entry.size, why))
+    def _needless(self, kind: Kind, one: Needless) -> None:
+        age = self._found.age(one.entry.modified)
+        self._drop(kind, one.entry, f"{one.why}; written {age} ago", one.given)
+
+    def _drop(self, kind: Kind, entry: Entry, why: str, given: str = "") -> None:
+        self._found.items.append(Item(kind, entry.key, 1, entry.size, why, given=given))
