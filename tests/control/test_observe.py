@@ -150,6 +150,11 @@ def test_a_job_that_is_complete_without_a_commit_is_lost(look: Look) -> None:
     assert row.next_step == "crossad retry night c"
 
 
+def test_a_commit_that_is_only_claimed_yet_counts(home: BucketHome, look: Look) -> None:
+    home.state.put("claims/commits/condition-c-c.json/one", b"{}")
+    assert look("c", job(State.COMPLETE, exit_code=0)).state == "done"
+
+
 def test_a_failed_job_tells_what_its_trainer_left_where_that_is_its_end(home: BucketHome, look: Look) -> None:
     failed = job(State.FAILED, "exit code 65: bad", cause=Cause.EXIT, exit_code=65, step="crossad logs, crossad retry")
     row = look("c", failed)
@@ -194,6 +199,7 @@ def test_a_retry_of_one_is_a_new_job_for_all_that_share_its_training(home: Bucke
     state.reopen("c-a")
     assert look("b", job(State.COMPLETE, of="ab")).state == "pending"
     assert look("b", job(State.PENDING, "new", of="ab", generation=2)).reason == "new"
+    assert look("b", job(State.PENDING, "old", of="ab")).reason == "old", "it lives, so no other one is made"
 
 
 def test_without_a_job_and_a_controller_somebody_has_to_act(look: Look, beacon: Callable) -> None:

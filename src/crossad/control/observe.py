@@ -7,7 +7,7 @@ a Job that completes in between is then seen at work, never as one without a com
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from crossad.kube.cluster import Cluster
 from crossad.kube.reading import Object, condition
 from crossad.kube.resources import JOBS
 from crossad.kube.verdicts import Cause, State
-from crossad.launch.afar import FarObserver, Sighting, view
+from crossad.launch.afar import FarObserver, Sighting, View, view
 from crossad.launch.standing import Standing, StandingState
 from crossad.launch.state import Trainer
 from crossad.launch.words import clock
@@ -100,11 +100,20 @@ class ClusterObserver(FarObserver):
 
     def all(self) -> list[Standing]:
         """Every condition, in the plan's order."""
-        self._view = view(self.home, self.plan.run, list(self._names))
+        self._view = self._settled(view(self.home, self.plan.run, list(self._names)))
         for group in groups(self.plan.conditions):
             number = generation_of(group, self._view.retries)
             self._generations |= dict.fromkeys((entry.condition_id for entry in group), number)
         return super(FarObserver, self).all()
+
+    def _settled(self, seen: View) -> View:
+        """The same with commits that nobody has read yet: a store without conditional writes does not list them."""
+        complete = (one for one, job in self._around.jobs.items() if job.verdict.state is State.COMPLETE)
+        unread = [one for one in complete if one in self._names and one not in seen.committed]
+        if not unread:
+            return seen
+        there = self.ledger.newest("condition", unread)
+        return replace(seen, committed={**seen.committed, **{one: {""} for one in there}})
 
     @property
     def again(self) -> str:
@@ -113,8 +122,8 @@ class ClusterObserver(FarObserver):
 
     def _one(self, entry: PlanEntry, trainer: Trainer | None, busy: Any) -> Standing:  # noqa: ANN401 - as in Observer
         told = super()._one(entry, trainer, busy)
-        job, generation = self._around.jobs.get(entry.condition_id), self._generations[entry.condition_id]
-        if job is None or job.generation < generation or told.device:
+        job, generation = self._job(entry), self._generations[entry.condition_id]
+        if job is None or told.device:
             cause = str(Cause.NEW) if told.state == "pending" and self._around.controller else ""
             return Placed(**{**vars(told), "cause": cause, "generation": generation})
         verdict = job.verdict
@@ -129,13 +138,17 @@ class ClusterObserver(FarObserver):
         }
         return Placed(**{**vars(told), **joined})
 
+    def _job(self, entry: PlanEntry) -> SeenJob | None:
+        """The Job that speaks for a condition: of its present try, or an earlier one that is not over."""
+        job = self._around.jobs.get(entry.condition_id)
+        old = job is not None and job.generation < self._generations[entry.condition_id]
+        return None if job is None or (old and job.verdict.over) else job
+
     def _far(self, entry: PlanEntry, seen: Sighting | None) -> Told:
         found = super()._far(entry, seen)
         if found[0] in ("done", "stale"):
             return found
-        job = self._around.jobs.get(entry.condition_id)
-        if job is not None and job.generation < self._generations[entry.condition_id]:
-            job = None  # of a try that is over
+        job = self._job(entry)
         if (verdict := self._view.verdicts.get(entry.condition_id)) is not None:
             state, reason, step = self._closed(entry, verdict)
             if job is not None and not job.verdict.over:
