@@ -278,6 +278,8 @@ def test_an_overlay_with_lists_is_the_same_for_every_job(plan, full):
     """Jobs may share parts of the settings: making one must not change the next."""
     once = list(trainer_jobs(plan, full))
     assert list(trainer_jobs(plan, full)) == once
+    alone = [trainer_job(plan, group, full) for group in groups(plan.conditions)]
+    assert alone == once  # what Jobs share decides nothing
     assert len({variables(job)[words.PLAN_VARIABLE] for job in once}) == len(once)
 
 

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossad.manifests.text import to_yaml
+from crossad.manifests.text import Writer, to_yaml
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)))
 VALUES = st.recursive(
@@ -80,3 +80,21 @@ def test_the_order_of_keys_changes_nothing():
 def test_what_yaml_cannot_hold_is_refused():
     with pytest.raises(ValueError, match="JSON compliant"):
         to_yaml({"a": float("nan")})
+
+
+@given(st.lists(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=4), min_size=1, max_size=3))
+def test_objects_that_share_parts_are_written_as_if_they_did_not(parts):
+    writer = Writer()
+    for found in (
+        {"a": parts, "b": parts[0]},
+        {"a": parts, "c": {"d": parts[0]}},
+        {"b": [parts, parts[0]], "a": parts},
+    ):
+        assert writer.text(found) == to_yaml(found)
+
+
+def test_a_part_is_known_by_what_it_is_and_not_by_what_it_equals():
+    writer = Writer()
+    assert writer.text({"a": {"b": 1}}) == "a:\n  b: 1\n"
+    assert writer.text({"a": {"b": True}}) == "a:\n  b: true\n"
+    assert writer.text({"a": {"b": 1.0}}) == "a:\n  b: 1.0\n"

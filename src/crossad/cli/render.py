@@ -42,14 +42,15 @@ def command(words: tuple[str, ...], out: Path | None, to_stdout: bool, as_json: 
     from crossad.errors import UsageError
     from crossad.manifests.folder import run_objects, warnings
     from crossad.manifests.job import groups
-    from crossad.manifests.text import to_yaml
+    from crossad.manifests.text import Writer
 
     with bad_input():
         if (out is None) != to_stdout:
             raise UsageError("say where to: -o FOLDER, or --stdout", hint="crossad render FILE -o out/")
         settings = settings_of(options)
         plan = plan_of(words, "render", settings, options)
-        files = {name: to_yaml(found) for name, found in run_objects(plan, settings)}
+        writer = Writer()
+        files = {name: writer.text(found) for name, found in run_objects(plan, settings)}
         jobs = len(groups(plan.conditions))
         if out is not None:
             from crossad.cli.rendered import write_folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar, get_args
 
@@ -50,8 +51,11 @@ def role(model: type[CommonConfig], name: str) -> Role:
 
 
 def _part(config: CommonConfig, *roles: Role) -> dict[str, Any]:
-    names = _keys(type(config), roles)
-    part = config.model_dump(mode="json", include=set(names))
+    return _chosen(config, config.model_dump(mode="json", include=set(_keys(type(config), roles))), *roles)
+
+
+def _chosen(config: CommonConfig, dumped: Mapping[str, Any], *roles: Role) -> dict[str, Any]:
+    part = {name: dumped[name] for name in _keys(type(config), roles)}
     if isinstance(part.get("target_domains"), list):
         part["target_domains"] = sorted(part["target_domains"])  # the order of targets changes no number
     return {**part, "protocol": PROTOCOL[config.model_type]}
@@ -70,6 +74,31 @@ def identity(config: CommonConfig) -> dict[str, Any]:
     if config.target_domains == "auto":
         raise ConditionError('target_domains "auto" is not resolved', hint="give the data folder: --data")
     return _part(config, "training", "evaluation", "condition")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """All names of a condition as work."""
+
+    condition_id: str
+    training_key: str
+    evaluation_keys: dict[str, str]  # by domain, the source first
+
+
+def all_keys(config: CommonConfig, dumped: dict[str, Any]) -> Keys:
+    """What the three functions below say of a resolved condition, from one look at it: plans have thousands.
+
+    Args:
+        config: the condition.
+        dumped: its `model_dump(mode="json")`.
+    """
+    training = _chosen(config, dumped, "training")
+    evaluation = _chosen(config, dumped, "training", "evaluation")
+    return Keys(
+        _digest("condition", _chosen(config, dumped, "training", "evaluation", "condition")),
+        _digest("training", training),
+        {name: _digest("evaluation", {**evaluation, "domain": name}) for name in evaluation_domains(config)},
+    )
 
 
 def condition_id(config: CommonConfig) -> str:

@@ -7,13 +7,7 @@ from typing import Any
 
 from crossad.conditions.common import CommonConfig
 from crossad.conditions.encoders import ENCODERS
-from crossad.conditions.identity import (
-    condition_id,
-    evaluation_domains,
-    evaluation_key,
-    resolve,
-    training_key,
-)
+from crossad.conditions.identity import all_keys, evaluation_domains, resolve
 from crossad.conditions.model import Config, DinomalyConfig, PatchcoreConfig
 from crossad.conditions.suite import Condition
 
@@ -25,14 +19,16 @@ def plan_entry(condition: Condition, domains: Sequence[str]) -> dict[str, Any]:
         ConditionError: "auto" finds no target.
     """
     config = resolve(condition.config, domains)
+    dumped = config.model_dump(mode="json")
+    keys = all_keys(config, dumped)
     return {
         "experiment_id": condition.index,
         "name": condition.name,
         "description": condition.description,
-        "config": config.model_dump(mode="json"),
-        "condition_id": condition_id(config),
-        "training_key": training_key(config),
-        "evaluation_keys": {domain: evaluation_key(config, domain) for domain in evaluation_domains(config)},
+        "config": dumped,
+        "condition_id": keys.condition_id,
+        "training_key": keys.training_key,
+        "evaluation_keys": keys.evaluation_keys,
         "resources": condition.resources,
         "overrides": dict(condition.overrides),
     }

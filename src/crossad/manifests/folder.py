@@ -8,7 +8,7 @@ from crossad.errors import UsageError
 from crossad.manifests import words
 from crossad.manifests.access import access
 from crossad.manifests.aggregation import plan_shards, report_job
-from crossad.manifests.job import groups, trainer_job
+from crossad.manifests.job import groups, trainer_jobs
 from crossad.manifests.pod import Object
 from crossad.manifests.settings import Settings
 from crossad.results.plan import Plan
@@ -33,8 +33,7 @@ def run_objects(plan: Plan, settings: Settings) -> Iterator[tuple[str, Object]]:
         yield _file("10", found), found
     report = report_job(plan.run, settings, [found["metadata"]["name"] for found in shards])
     yield _file("20", report), report
-    for group in groups(plan.conditions):
-        job = trainer_job(plan, group, settings)
+    for job in trainer_jobs(plan, settings):
         yield _file("30", job), job
 
 

@@ -33,7 +33,7 @@ HOPELESS = sorted(
 )
 MARGIN_SECONDS = 10  # of the grace: the last upload, the end of the process
 Group = tuple[PlanEntry, ...]
-Pods = dict[str, Object]  # of one run and one cluster's settings, by what decides them
+Specs = dict[str, Object]  # of one run and one cluster's settings, by what decides them
 
 
 def groups(entries: Iterable[PlanEntry]) -> list[Group]:
@@ -46,9 +46,9 @@ def groups(entries: Iterable[PlanEntry]) -> list[Group]:
 
 def trainer_jobs(plan: Plan, settings: Settings) -> Iterator[Object]:
     """The Jobs of a whole plan, in its order; what they have in common is in them all, and not to be changed."""
-    pods: Pods = {}
+    specs: Specs = {}
     for group in groups(plan.conditions):
-        yield trainer_job(plan, group, settings, pods=pods)
+        yield trainer_job(plan, group, settings, specs=specs)
 
 
 def trainer_job(
@@ -57,7 +57,7 @@ def trainer_job(
     settings: Settings,
     generation: int = 1,
     *,
-    pods: Pods | None = None,
+    specs: Specs | None = None,
 ) -> Object:
     """The Job that does the work of some conditions with one training: complete, and named by all of its content.
 
@@ -66,7 +66,7 @@ def trainer_job(
         entries: conditions of the plan; one pod runs them one after another.
         settings: of the cluster.
         generation: 1, and one more with each retry.
-        pods: those that were made for this run and these settings before; this one comes to them.
+        specs: those that were made for this run and these settings before; this one comes to them.
 
     Raises:
         ConditionError: the conditions are too large to travel inside a Job.
@@ -75,7 +75,7 @@ def trainer_job(
     _check_together(entries)
     text = plan_json(carried(plan, entries))
     labels = _labels(plan, entries, settings, generation)
-    spec = _spec(_shared_pod(plan, entries[0], settings, {} if pods is None else pods), settings, labels)
+    spec = _labelled(_shared_spec(plan, entries[0], settings, {} if specs is None else specs), settings, labels)
     # the hash is of the plain text: two machines may pack it differently
     ids, content = [entry.condition_id for entry in entries], hashlib.sha256(text.encode()).hexdigest()
     full = digest([plan.run, ids, generation, settings.namespace, spec, content])
@@ -140,14 +140,16 @@ def _labels(plan: Plan, entries: Sequence[PlanEntry], settings: Settings, genera
     }
 
 
-def _spec(pod_spec: Object, settings: Settings, labels: dict[str, str]) -> Object:
-    # Kueue reads a Job's labels; on its pods they would make it manage the pods as well
-    ours = {key: value for key, value in labels.items() if key not in (words.QUEUE, words.QUEUE_PRIORITY)}
-    metadata: Object = {"labels": ours}
-    if settings.annotations:
-        metadata["annotations"] = dict(settings.annotations)
-    if overlay := settings.pod_overlay.get("metadata"):
-        metadata = merge(metadata, overlay, "podOverlay.metadata")
+def _shared_spec(plan: Plan, entry: PlanEntry, settings: Settings, specs: Specs) -> Object:
+    """The spec of all Jobs whose conditions ask for the same, without labels and what it carries."""
+    kind = canonical_json([entry.config["model_type"], entry.resources])
+    if kind not in specs:
+        specs[kind] = _spec(plan, settings, settings.resources_of(entry.config["model_type"], entry.resources))
+    return specs[kind]
+
+
+def _spec(plan: Plan, settings: Settings, resources: Resources) -> Object:
+    made, overlay = _pod(plan, settings, resources), settings.pod_overlay.get("spec")
     return {
         "completions": 1,
         "parallelism": 1,
@@ -157,18 +159,19 @@ def _spec(pod_spec: Object, settings: Settings, labels: dict[str, str]) -> Objec
             "rules": failure_rules(words.TRAINER, HOPELESS, [InterruptedRun.exit_code]),
         },
         "ttlSecondsAfterFinished": settings.job.ttl_seconds,
-        "template": {"metadata": metadata, "spec": pod_spec},
+        "template": {"spec": merge(made, overlay, "podOverlay.spec") if overlay else made},
     }
 
 
-def _shared_pod(plan: Plan, entry: PlanEntry, settings: Settings, pods: Pods) -> Object:
-    """The pod of all conditions that ask for the same, without what it carries."""
-    kind = canonical_json([entry.config["model_type"], entry.resources])
-    if kind not in pods:
-        made = _pod(plan, settings, settings.resources_of(entry.config["model_type"], entry.resources))
-        overlay = settings.pod_overlay.get("spec")
-        pods[kind] = merge(made, overlay, "podOverlay.spec") if overlay else made
-    return pods[kind]
+def _labelled(spec: Object, settings: Settings, labels: dict[str, str]) -> Object:
+    # Kueue reads a Job's labels; on its pods they would make it manage the pods as well
+    ours = {key: value for key, value in labels.items() if key not in (words.QUEUE, words.QUEUE_PRIORITY)}
+    metadata: Object = {"labels": ours}
+    if settings.annotations:
+        metadata["annotations"] = dict(settings.annotations)
+    if overlay := settings.pod_overlay.get("metadata"):
+        metadata = merge(metadata, overlay, "podOverlay.metadata")
+    return {**spec, "template": {"metadata": metadata, **spec["template"]}}
 
 
 def _pod(plan: Plan, settings: Settings, resources: Resources) -> Object:
