@@ -91,10 +91,14 @@ def _as_pods_see_it(place: Place, settings: Settings) -> Place:
 
 def _announce(plan: Plan, settings: Settings, home: Home, cluster: Cluster) -> None:
     from crossad.manifests.folder import check_claim
-    from crossad.manifests.job import groups
+    from crossad.manifests.job import groups, trainer_job
 
-    jobs = len(groups(plan.conditions))
+    found = groups(plan.conditions)
+    jobs = len(found)
     check_claim(settings, jobs)
+    for group in found:
+        if len(group) > 1:  # whether they can share a Job is told before anything is pinned
+            trainer_job(plan, group, settings)
     for warning in settings.warnings(jobs):
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"run {plan.run}: {len(plan.conditions)} conditions in {jobs} Jobs", err=True)

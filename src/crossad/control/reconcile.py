@@ -25,7 +25,7 @@ from crossad.control.telling import Telling
 from crossad.errors import InterruptedRun
 from crossad.kube.classify import classify
 from crossad.kube.cluster import Cluster, Object
-from crossad.kube.faults import ObjectConflict, ObjectRefused
+from crossad.kube.faults import ObjectConflict, ObjectRefused, QuotaExceeded
 from crossad.kube.once import Outcome, create_once
 from crossad.kube.resources import CONFIG_MAPS, JOBS
 from crossad.manifests import words
@@ -248,7 +248,11 @@ class Reconciler:
         if urgent:
             hurry = {"deadline_seconds": URGENT, "grace_seconds": 0}
             settings = settings.model_copy(update={"report": settings.report.model_copy(update=hurry)})
-        found = self._aggregation(told, settings).step(self.anchor, now)
+        try:
+            found = self._aggregation(told, settings).step(self.anchor, now)
+        except QuotaExceeded as error:  # Jobs that are over count, too, until their TTL removes them
+            self._tell.later(error.message)
+            return None
         if isinstance(found, Ended):
             return found
         self._tell.aggregating(found)

@@ -64,7 +64,11 @@ class Telling:
         for why in list(dict.fromkeys(created.refused.values()))[:MANY]:
             self._once(f"refused: {why}")
         if created.later:
-            self._once(f"no further Jobs for now: {created.later}")
+            self.later(created.later)
+
+    def later(self, why: str) -> None:
+        """A Job has to wait."""
+        self._once(f"no further Jobs for now: {why}")
 
     def stalled(self, decision: Decision, limit: timedelta) -> None:
         """Nothing moved for too long."""
