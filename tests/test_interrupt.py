@@ -42,3 +42,21 @@ def test_sigterm_ends_with_75_whether_or_not_a_safe_point_comes(reaches_safe_poi
         rest = child.stdout.read()
         assert child.wait(10) == 75
         assert rest == ("saved\n" if reaches_safe_point else "")
+
+
+def test_a_process_that_was_held_for_a_while_goes_on_as_if_nothing_had_happened() -> None:
+    """SIGSTOP and SIGCONT (a debugger, a queue that suspends) ask nobody to stop."""
+    program = textwrap.dedent(
+        """
+        import os, signal, subprocess, sys
+        from crossad.interrupt import Interrupt
+        with Interrupt().serve() as interrupt:
+            pid = os.getpid()
+            subprocess.run(["sh", "-c", f"kill -STOP {pid}; sleep 1.5; kill -CONT {pid}"])
+            assert not interrupt.event.wait(1)
+            os.kill(pid, signal.SIGTERM)
+            assert interrupt.event.wait(30)
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -15,7 +15,7 @@ from types import TracebackType
 from crossad.errors import InterruptedRun
 
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
-BY_THREAD = -6  # Linux's SI_TKILL: sent to one thread, as `__exit__` does, and by nobody from outside
+LAST = signal.SIGURG  # ignored by default; `__exit__` sends it to the waiter, and nobody else does
 CONTINUES = "the same command continues from here"
 
 
@@ -57,7 +57,7 @@ class Interrupt:
 
     def serve(self) -> Interrupt:
         """Block the signals (call it before libraries start threads: they inherit the mask) and start the waiter."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {*SIGNALS, LAST})
         self._waiter = threading.Thread(target=self._wait, name="crossad-signals", daemon=True)
         self._waiter.start()
         return self
@@ -70,11 +70,11 @@ class Interrupt:
     ) -> None:
         self._finished.set()
         if self._waiter is not None:
-            signal.pthread_kill(self._waiter.ident or 0, signal.SIGTERM)
+            signal.pthread_kill(self._waiter.ident or 0, LAST)
             self._waiter.join()
             while signal.sigtimedwait(SIGNALS, 0) is not None:  # a second signal must not kill what is ending well
                 self._requested.set()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {*SIGNALS, LAST})
         if self.requested and isinstance(error, Exception) and not isinstance(error, InterruptedRun):
             raise InterruptedRun(
                 f"stopped from outside; on the way out: {type(error).__name__}: {error}", hint=CONTINUES
@@ -86,7 +86,7 @@ class Interrupt:
         Without a time-out: in a process that was held meanwhile (SIGSTOP, SIGCONT), sigtimedwait of CPython 3.11 tells
         of a signal that never came.
         """
-        while signal.sigwaitinfo(SIGNALS).si_code != BY_THREAD:
+        while signal.sigwaitinfo({*SIGNALS, LAST}).si_signo != LAST:
             self._requested.set()
             if not self._finished.wait(self._grace):
                 os._exit(InterruptedRun.exit_code)
