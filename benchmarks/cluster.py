@@ -17,7 +17,6 @@ import http.client
 import json
 import os
 import queue
-import resource
 import ssl
 import subprocess
 import sys
@@ -38,12 +37,11 @@ import planeserver  # noqa: E402 - after the path
 from plane import Plane  # noqa: E402 - as above
 
 from crossad.conditions.suite import load_suite  # noqa: E402 - as above
-from crossad.control.jobs import look  # noqa: E402 - as above
 from crossad.control.reconcile import Reconciler  # noqa: E402 - as above
 from crossad.control.submission import pin  # noqa: E402 - as above
 from crossad.files import write_json  # noqa: E402 - as above
 from crossad.kube.cluster import open_cluster  # noqa: E402 - as above
-from crossad.kube.resources import JOBS, PODS  # noqa: E402 - as above
+from crossad.kube.resources import JOBS, PODS, SERVICE_ACCOUNTS  # noqa: E402 - as above
 from crossad.kube.target import Target  # noqa: E402 - as above
 from crossad.manifests.job import trainer_jobs  # noqa: E402 - as above
 from crossad.manifests.load import parse_settings  # noqa: E402 - as above
@@ -58,6 +56,16 @@ THREADS = 8
 RUN, SUBMITTED, RAW = "night1", "submitted", "raw"
 BARS = {"plan_seconds": 5.0, "render_seconds": 10.0, "status_seconds": 3.0, "status_peak_bytes": 150e6}
 LEAST_RATIO = 0.8
+LOOK = """
+import json, resource, sys, time
+from crossad.control.jobs import look
+from crossad.kube.cluster import open_cluster
+from crossad.kube.target import Target
+start = time.perf_counter()
+jobs = look(open_cluster(Target(sys.argv[1]), print), sys.argv[2])
+seconds, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps({"jobs": len(jobs), "seconds": seconds, "peak_bytes": used.ru_maxrss * 1024}))
+"""
 DIGEST = f"sha256:{'0' * 64}"
 SETTINGS = {
     "images": {"trainer": f"registry.example/trainer@{DIGEST}", "controller": f"registry.example/slim@{DIGEST}"},
@@ -68,9 +76,12 @@ SETTINGS = {
 
 
 def suite(conditions: int) -> dict[str, Any]:
-    """The shipped suite's first condition, a seed each: nothing is shared."""
+    """The shipped suite's first condition, written out with a seed each: nothing is shared, nothing expanded."""
     first = json.loads((ROOT / "conditions/base.json").read_text())["experiment_conditions"][0]
-    return {"suite": {"name": "many"}, "experiment_conditions": [{**first, "matrix": {"seed": [*range(conditions)]}}]}
+    seeds = [
+        {**first, "name": f"seed_{seed}", "config": {**first["config"], "seed": seed}} for seed in range(conditions)
+    ]
+    return {"suite": {"name": "many"}, "experiment_conditions": seeds}
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -151,21 +162,11 @@ def pods(plane: Plane) -> list[bytes]:
     return cluster.gather(JOBS, keep)
 
 
-def status(kubeconfig: str) -> None:
-    """In a process of its own: look at the run's Jobs once, say how long it took and what memory."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    cluster = open_cluster(Target(kubeconfig), lambda text: None)
-    found: list[Any] = []
-    seconds = timed(lambda: found.extend(look(cluster, RUN)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"jobs": len(found), "seconds": seconds, "peak_bytes": peak, "before_bytes": before}))
-
-
 def looked(plane: Plane) -> dict[str, Any]:
-    """What such a process says."""
-    command = [sys.executable, __file__, "--look", str(plane.kubeconfig(None, SUBMITTED))]
+    """What a process of its own says that looks at the run's Jobs once."""
+    command = [sys.executable, "-c", LOOK, str(plane.kubeconfig(None, SUBMITTED)), RUN]
     told = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-    found: dict[str, Any] = json.loads(told.splitlines()[-1])
+    found: dict[str, Any] = json.loads(told)
     return found
 
 
@@ -189,6 +190,8 @@ def measure(conditions: int, folder: Path) -> dict[str, Any]:
     with planeserver.serving(folder / "plane", alone=True) as plane:
         for name in (SUBMITTED, RAW):
             plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        # what a controller would make; without it no pod is admitted
+        plane.request("POST", SERVICE_ACCOUNTS.path(SUBMITTED), {"metadata": {"name": "default"}})
         half = len(ready) // 2
         first = raw(plane, JOBS.path(RAW), ready[:half])
         seconds = submit(plane, plan, settings, folder)
@@ -209,11 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--conditions", type=int, default=10_000)
     parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--look", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.look:
-        status(arguments.look)
-        return
     head = certificate("P4 cluster", ("crossad", "kubernetes", "urllib3", "pydantic"))
     with tempfile.TemporaryDirectory() as folder:
         found = measure(arguments.conditions, Path(folder))

@@ -30,7 +30,7 @@ from crossad.kube.once import Outcome, create_once
 from crossad.kube.resources import CONFIG_MAPS, JOBS
 from crossad.manifests import words
 from crossad.manifests.control import anchor, owned
-from crossad.manifests.job import trainer_job
+from crossad.manifests.job import Specs, trainer_job
 from crossad.manifests.names import run_hash
 from crossad.manifests.settings import Settings
 from crossad.results.home import Home
@@ -68,7 +68,8 @@ class Reconciler:
         self._threads, self._work = threads, work or Assignment(home.state, run)
         self._noted, self._teller = Noted(home.state, run), Teller(home, run)
         self._tell = Telling(say)
-        self._specs: dict[Known, str] = {}
+        self._specs: dict[Known, str] = {}  # hashes of our Jobs
+        self._shared: Specs = {}  # what our Jobs have in common
         self._refused: dict[str, str] = {}
         self._began: datetime | None = None
 
@@ -102,6 +103,7 @@ class Reconciler:
         if self._work.look():
             self._refused.clear()
             self._specs.clear()
+            self._shared.clear()
         told, facts, decision = self._decide()
         changed = self._tell.standing(decision, facts)
         changed |= self._act(decision, facts)
@@ -197,7 +199,8 @@ class Reconciler:
         self._tell.created(created)
 
     def _job(self, piece: Piece) -> Object:
-        job = trainer_job(self._work.plan, piece.entries, self._work.settings, piece.generation)
+        work = self._work
+        job = trainer_job(work.plan, piece.entries, work.settings, piece.generation, specs=self._shared)
         self._specs[piece.known] = job["metadata"]["annotations"][words.SPEC]
         return job
 
