@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import time
+from dataclasses import replace
+from threading import Thread
 
 import pytest
 import torch
 from safetensors import SafetensorError
 
-from crossad.errors import CrossadError, DataError, DeterministicError, EnvironmentFault, UsageError
+from crossad.errors import CrossadError, DataError, DeterministicError, EnvironmentFault, InterruptedRun, UsageError
+from crossad.interrupt import Interrupt
 from crossad.results.home import FolderHome
 from crossad.results.progress import read_progress
 from crossad.results.record import Record
@@ -221,11 +225,37 @@ def test_a_gpu_that_is_not_there_is_78_and_nothing_runs_on_the_cpu_instead(task,
     assert quick.steps == []
 
 
-def test_two_trainers_never_work_in_one_folder(task, quick):
+def test_a_second_trainer_in_one_folder_waits_and_takes_what_the_first_committed(task, quick, capfd):
     mine = task()
-    with work_in(mine.paths), pytest.raises(EnvironmentFault, match="another process"):
+    first, second = replace(mine, echo=False), replace(mine, interrupt=Interrupt(), echo=True)
+    told = []
+    quick.on_step = lambda step: step == 1 and (rival.start(), waiting(capfd, told))
+    rival = Thread(target=lambda: told.append(run_condition(second)))
+
+    record = run_condition(first)
+    rival.join(60)
+
+    assert "waiting for its end" in told[0]
+    assert told[1].attempt == record.attempt
+    assert len(mine.paths.records()) == 1
+    assert mine.paths.predictions.exists()
+
+
+def waiting(capfd, told):
+    """Until the other trainer says that it waits."""
+    said = ""
+    while "waiting" not in said:
+        said += capfd.readouterr().err
+        time.sleep(0.01)
+    told.append(said)
+
+
+def test_a_trainer_that_waits_for_another_obeys_a_stop(task, quick):
+    mine = task()
+    mine.interrupt.request()
+    with work_in(mine.paths, Interrupt(), echo=False), pytest.raises(InterruptedRun, match="another trainer worked"):
         run_condition(mine)
-    assert run_condition(mine).status == "success"
+    assert mine.paths.records() == []
 
 
 @pytest.mark.parametrize("name", ["../outside", "", "a/b", ".."])

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 import torch
+from lightning.fabric import Fabric
 
 from crossad.conditions.identity import condition_id, resolve, training_key
 from crossad.data.layout import list_domains
@@ -37,7 +38,7 @@ from crossad.trainer.endings import record_failed, tell_interrupted
 from crossad.trainer.evaluation import Evaluator
 from crossad.trainer.failures import as_failure, translate
 from crossad.trainer.finish import Outcome, exit_code, finish
-from crossad.trainer.folder import work_in
+from crossad.trainer.folder import set_aside, work_in
 from crossad.trainer.limit import Limit
 from crossad.trainer.locks import Locks
 from crossad.trainer.reporter import Reporter
@@ -59,12 +60,20 @@ def run_condition(task: Task) -> Record:
     if done is not None:
         return done
     fabric = set_up(task.gpu_id, precision=task.precision)
-    with work_in(task.paths), Reporter(task.paths, echo=task.echo) as reporter:
+    with work_in(task.paths, task.interrupt, echo=task.echo) as waited:
+        if waited and (done := committed_record(home, attempt.condition_id, locks.condition)) is not None:
+            return done
+        set_aside(task.paths)
+        return _attempt(task, attempt, locks, fabric)
+
+
+def _attempt(task: Task, attempt: Attempt, locks: Locks, fabric: Fabric) -> Record:
+    with Reporter(task.paths, echo=task.echo) as reporter:
         lamp = _lamp(task, attempt)
         stop = Limit(task.interrupt, _budget(task, attempt, lamp))
         with (
             _outbox(task, attempt, reporter, lamp) as outbox,
-            _Work(Context(task, attempt, home, outbox, locks, reporter, fabric, stop)) as work,
+            _Work(Context(task, attempt, task.place, outbox, locks, reporter, fabric, stop)) as work,
         ):
             return work.run()
 
