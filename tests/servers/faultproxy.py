@@ -7,22 +7,28 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
-Kind = Literal["refuse", "cut", "lose", "truncate", "corrupt", "stall"]
+# an answer instead of the server's; a connection cut before, or in the middle of, the request; an answer that is lost,
+# never comes, comes cut, damaged, half and then nothing, or in small pieces
+Kind = Literal["refuse", "cut", "cut-request", "lose", "mute", "truncate", "corrupt", "stall", "trickle"]
+PIECES, PAUSE = 4, 0.02  # of "trickle": pieces of a body, and seconds before each
 
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests that fit."""
+    """What happens to the next `times` requests that fit; with `every`, only to the first of each so many."""
 
     kind: Kind
     fits: Callable[[str, str], bool]  # (method, path with query)
     times: int = 1
+    every: int = 1
+    met: int = 0  # requests that fit
     status: int = 503  # of "refuse"
     code: str = "SlowDown"
     headers: dict[str, str] = field(default_factory=dict)
@@ -80,8 +86,10 @@ class Proxy(ThreadingHTTPServer):
             self.seen.append((method, path, headers))
             for fault in self._faults:
                 if fault.times > 0 and fault.fits(method, path):
-                    fault.times -= 1
-                    return fault
+                    fault.met += 1
+                    if (fault.met - 1) % fault.every == 0:
+                        fault.times -= 1
+                        return fault
         return None
 
     def count(self, method: str, path: str = "") -> int:
@@ -100,10 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Be silent."""
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
         fault = self.server.take(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
         kind = fault.kind if fault else None
-        if kind == "cut":
+        body = self.rfile.read(length // 2 if kind == "cut-request" else length)
+        if kind in ("cut", "cut-request"):
             self._hang_up()
             return
         if fault and kind == "refuse":
@@ -111,9 +120,16 @@ class _Handler(BaseHTTPRequestHandler):
             kind_of_body = "application/json" if fault.body else "application/xml"
             self._answer(fault.status, {"Content-Type": kind_of_body, **fault.headers}, fault.body or told)
             return
+        if kind == "trickle":
+            time.sleep(PIECES * PAUSE)
         status, headers, data = self._forward(self.server.forward_body(self.command, body))
         if kind == "lose":
             self._hang_up()
+        elif kind == "mute":
+            self.server.ended.wait()
+            self._hang_up()
+        elif kind == "trickle":
+            self._answer(status, headers, data, pause=PAUSE)
         elif kind == "truncate":
             self._answer(status, headers, data[: len(data) // 2], length=len(data))
             self._hang_up()
@@ -141,7 +157,9 @@ class _Handler(BaseHTTPRequestHandler):
             answer = connection.getresponse()
             return answer.status, dict(answer.getheaders()), answer.read()
 
-    def _answer(self, status: int, headers: dict[str, str], data: bytes, length: int | None = None) -> None:
+    def _answer(
+        self, status: int, headers: dict[str, str], data: bytes, length: int | None = None, pause: float = 0.0
+    ) -> None:
         self.send_response_only(status)
         told = headers.get("Content-Length", str(len(data))) if self.command == "HEAD" else str(length or len(data))
         for name, value in headers.items():
@@ -151,7 +169,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", told)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(data)
+            size = -(-len(data) // PIECES) or 1 if pause else len(data) or 1
+            for start in range(0, len(data), size):
+                time.sleep(pause)
+                self.wfile.write(data[start : start + size])
 
     def _hang_up(self) -> None:
         self.close_connection = True

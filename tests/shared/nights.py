@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from breakpoints import Machine, Strike, ended, start
+from bucketruns import fetched
 
 from crossad.conditions.plan import plan_entry
 from crossad.conditions.suite import parse_suite
-from crossad.fetch.session import fetch
-from crossad.files import sha256_file
 from crossad.results.home import Home
 from crossad.results.layout import RunPaths
 from crossad.results.manifest import parse_manifest
 from crossad.results.plan import Plan, PlanEntry, pin_plan
-from crossad.results.record import Record
 from crossad.results.steps import STEPS, Where, steps_of
 
 RUN, NAME = "night", "tiny"
@@ -91,7 +89,7 @@ class Night:
         machine = self.machine(name)
         plan = RunPaths(self.machine("submitter").work, self.run).plan
         words = ("train", "--config", str(plan), "--experiment-id", NAME, "--run", self.run, "--gpu-id", "cpu",
-                 "--checkpoint-seconds", "0", "--ship-seconds", "0.1")  # fmt: skip
+                 "--checkpoint-seconds", "0", "--ship-seconds", "0.1", "--max-preemptions", "99")  # fmt: skip
         return start(machine, words, strike)
 
     def train(self, name: str, strike: Strike | None = None) -> int:
@@ -134,22 +132,7 @@ class Night:
 
     def fetched(self) -> dict[str, Any]:
         """What `crossad fetch` brings, as far as it must be equal however often the work was disturbed."""
-        found = fetch(self.home(), self.run, self.folder / "fetched", threads=2)
-        assert (found.damaged, found.failed, len(found.done)) == ({}, [], 1)
-        paths = RunPaths(self.folder / "fetched", self.run).condition(NAME)
-        record = Record.model_validate_json(paths.records()[-1].read_bytes())
-        assert record.best_checkpoint
-        assert record.training_info
-        pictures = sorted((paths.tensorboard / "visualizations").rglob("*.jpg"))
-        assert pictures
-        return {
-            "weights": sha256_file(paths.checkpoints / Path(record.best_checkpoint).name),
-            "hash of the weights": record.training_info.weights_sha256,
-            "predictions": sha256_file(paths.predictions),
-            "predictions.csv": paths.predictions.with_suffix(".csv").read_text(),
-            "pictures": {path.relative_to(paths.root).as_posix(): sha256_file(path) for path in pictures},
-            "record": record.stable(),
-        }
+        return fetched(self.home(), self.run, NAME, self.folder / "fetched")
 
     def damage_data(self) -> None:
         """Break an image of the last target; what it was lies beside the data."""
