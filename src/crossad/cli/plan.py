@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crossad.conditions.plan import Part
     from crossad.conditions.suite import Condition
     from crossad.data.places import Images
+    from crossad.results.estimate import Costs
     from crossad.results.home import Home
 
 _HELP = """Show what would happen: new, done, stale, failed, shared trainings, cost.
@@ -28,10 +29,14 @@ _HELP = """Show what would happen: new, done, stale, failed, shared trainings, c
 \b
 crossad plan conditions/base.json
 crossad plan conditions/matrix.json --data data/hdmap --ids 0-3 --json
+crossad plan conditions/base.json --data data/hdmap --devices 4 --gpu-memory 80
 
 \b
 new      never done                    failed   tried; `crossad retry` tries again
 done     finished, will be reused      stale    done, but with other data: will be done again
+
+With --data, time, memory and storage are estimated from the newest records of the same models in the store: scaled by
+images, passes and image size, an upper bound, because a training may stop early. A model without a record has none.
 """
 
 
@@ -42,6 +47,12 @@ done     finished, will be reused      stale    done, but with other data: will 
 @place_options
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE...", help="Override keys, as crossad run would.")
 @click.option("--limit-images", type=click.IntRange(min=1), help="Override limit_images, as crossad run would.")
+@click.option(
+    "--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many at once, for the wall time."
+)
+@click.option(
+    "--gpu-memory", type=click.FloatRange(min=0, min_open=True), metavar="GIB", help="Of a card: does the peak fit?"
+)
 @click.option("--json", "as_json", is_flag=True, help="Facts for machines.")
 def command(
     words: tuple[str, ...],
@@ -51,8 +62,10 @@ def command(
     pairs: tuple[str, ...],
     limit_images: int | None,
     as_json: bool,
+    **cards: Any,  # noqa: ANN401 - how many there are, and how large
 ) -> None:
-    """Load, select, look at what is committed, tell."""
+    """Load, select, look at what is committed, estimate, tell."""
+    from crossad.cli.costs import cost_facts, cost_lines, estimated
     from crossad.conditions.outlook import outlook, summary
     from crossad.conditions.plan import plan_entry
     from crossad.conditions.select import select
@@ -66,16 +79,22 @@ def command(
         chosen = select(suite.conditions, ids)
         domains = _domains(chosen, images)
         entries = [plan_entry(condition, domains) for condition in chosen]
-        rows = outlook(entries, _look(place.home(), images), _count(images))
+        home = place.home()
+        rows = outlook(entries, _look(home, images), _count(images))
+        costs = estimated(home, rows, entries)
     for warning in suite.warnings:
         click.echo(f"warning: {warning}", err=True)
     totals = summary(rows)
     if as_json:
-        facts = {"suite": suite.name, **totals, "plan": [asdict(row) for row in rows]}
+        told = cost_facts(costs, **cards)
+        plan = [{**asdict(row), "estimate": told.of(row.experiment_id)} for row in rows]
+        facts = {"suite": suite.name, **totals, "costs": told.totals, "plan": plan}
         click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_table(rows)))
+        click.echo("\n".join(_table(rows, costs)))
         click.echo(_sentence(totals))
+        for line in cost_lines(costs, **cards):
+            click.echo(line)
     where = f" {data.words}" if data.text else " --data data" if images else ""
     click.echo(f"next: crossad run {file} --ids {ids} --gpus 0{where}", err=True)
 
@@ -115,13 +134,17 @@ def _count(data: Images | None) -> Count | None:
     return None if data is None else cache(data.count)
 
 
-def _table(rows: Sequence[Outlook]) -> list[str]:
+def _table(rows: Sequence[Outlook], costs: Costs) -> list[str]:
+    from crossad.cli.costs import column
+
     width = min(60, max([4, *(len(row.name) for row in rows)]))
-    lines = [f"{'id':>5}  {'name':<{width}}  {'state':<6}  {'training':<16}  to score"]
+    times = column(costs, [row.experiment_id for row in rows])
+    lines = [f"{'id':>5}  {'name':<{width}}  {'state':<6}  {'training':<16}  {times.head}to score"]
     for row in rows:
         training = f"shared with {row.shared_with}" if row.training == "shared" else row.training
         left = ", ".join(row.to_score) or "-"
-        lines.append(f"{row.experiment_id:>5}  {row.name:<{width}}  {row.state:<6}  {training:<16}  {left}")
+        time = times.of(row.experiment_id)
+        lines.append(f"{row.experiment_id:>5}  {row.name:<{width}}  {row.state:<6}  {training:<16}  {time}{left}")
     return lines
 
 
