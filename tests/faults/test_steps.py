@@ -28,8 +28,11 @@ def test_every_write_is_a_step_and_every_step_is_taken(prepare, kind):
 
 
 def steps_taken(night: Night) -> list[str]:
-    """What a trainer does."""
-    assert night.train("pod") == (BAD_DATA if night.damaged_data else DONE), night.said("pod")
+    """What a trainer does; with bad data, one more in the same working folder once they are repaired."""
+    if night.damaged_data:
+        assert night.train("pod") == BAD_DATA, night.said("pod")
+        night.repair_data()
+    assert night.train("pod") == DONE, night.said("pod")
     return covered(night.written("pod"))
 
 

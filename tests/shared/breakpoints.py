@@ -6,6 +6,7 @@ is a quick one and the bootstrap draws less; all else is as in a pod.
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import multiprocessing
 import os
@@ -34,12 +35,13 @@ _FORKED = multiprocessing.get_context("forkserver")
 
 @dataclass(frozen=True)
 class Strike:
-    """A signal that a trainer gets at the n-th time that it takes a step."""
+    """A signal that a trainer gets at the n-th time that it takes a step, or puts a file of that name in its place."""
 
     step: str
     time: int
     moment: Moment
     signal: signal.Signals
+    file: str = ""  # a pattern; then `step` says nothing, and the moment is before
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,10 @@ class Watch:
     def __init__(self, journal: Path, strike: Strike | None, asked_to_stop: threading.Event) -> None:
         self._journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._strike, self._asked_to_stop = strike, asked_to_stop
-        self._step = next(step for step in STEPS if step.name == strike.step) if strike else None
+        self._step = next(step for step in STEPS if step.name == strike.step) if strike and not strike.file else None
         self._times = 0
+        if strike and strike.file:
+            sys.addaudithook(self._file)
         self._lock = threading.Lock()
         self.pointers = 0  # written so far
 
@@ -131,6 +135,14 @@ class Watch:
             self.pointers += 1
         if mine and strike and strike.moment == "after":
             self._hit(strike.signal)
+
+    def _file(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Told of everything that Python does, before it does it."""
+        if event in ("os.rename", "os.link") and self._strike:
+            if fnmatch.fnmatchcase(os.fspath(arguments[1]), self._strike.file):
+                self._times += 1
+                if self._times == self._strike.time:
+                    self._hit(self._strike.signal)
 
     def _hit(self, number: signal.Signals) -> None:
         os.write(self._journal, f"struck {number.name}\n".encode())

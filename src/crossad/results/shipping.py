@@ -116,8 +116,9 @@ class BucketOutbox:
         self.settle()
         sender, paths = self._sender, self._sender.paths
         kept = dict(finished.elsewhere)
-        apart = {*kept, *self._logs.files.values()}
-        mine = [path for path in finished_files(paths) if path not in apart and path.parent not in finished.pictures]
+        apart, places = {*kept, *self._logs.files.values()}, (paths.root, paths.tensorboard)
+        # not below: pictures travel packed, and an earlier attempt that worked here has sent its own files
+        mine = [path for path in finished_files(paths) if path not in apart and path.parent in places]
         with spread(lambda path: self._home.keep(path, self.key(_inside(path, paths.root))), mine, FILES) as ended:
             kept.update(ended)
         self._logs.ship()

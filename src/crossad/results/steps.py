@@ -40,7 +40,7 @@ _FILES = ("predictions", "curves", "record")
 STEPS = (
     # while it works, by a thread of its own
     Step("log piece", "put", f"{ATTEMPTS}/*/logs/*.log"),
-    Step("beacon", "put", f"{RUNS}/*/live/*/*.json"),
+    Step("beacon", "put", f"{RUNS}/*/live/*/*.json", (), "anywhere"),  # in a folder only where attempts are counted
     Step("state", "put", f"{ATTEMPTS}/*/{CHECKPOINTS}/*.safetensors"),
     Step("pointer", "put", f"{CHECKPOINTS}/*/*.json", ("state", "log piece")),
     # the training
