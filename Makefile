@@ -35,7 +35,7 @@ demo: setup  ## Synthesise four domains, run conditions/smoke.json, write the re
 	@$(BIN)/crossad run conditions/smoke.json --data $(DEMO)/data --results-dir $(DEMO)/results --gpus cpu --jobs 2
 
 .PHONY: test
-test: setup lint browser servers cluster  ## Check and test everything, warnings as errors
+test: setup lint browser servers cluster images  ## Check and test everything, warnings as errors
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
 
 .PHONY: servers
@@ -46,6 +46,15 @@ servers: setup  ## Build the S3 server that the tests of the store talk to (once
 .PHONY: cluster
 cluster: setup  ## Build the Kubernetes control plane that tests run against (once, minutes, kept in the cache)
 	@CACHE=$(CACHE) $(BIN)/python tests/cluster/clusterbuild.py >/dev/null
+
+# root on Debian installs what builds images without a container engine, and what runs a real node
+NODE_PACKAGES := buildah debootstrap runc containerd containernetworking-plugins iptables conntrack socat ethtool iproute2
+.PHONY: images
+images: setup  ## Build both images of the Dockerfile, as root without a container engine (minutes, kept in the cache)
+	@{ command -v buildah && command -v containerd && command -v debootstrap; } > /dev/null || [ "$$(id -u)" != 0 ] || \
+	    ! command -v apt-get > /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends $(NODE_PACKAGES); } > /dev/null
+	@CACHE=$(CACHE) $(BIN)/python tests/images/imagebuild.py > /dev/null
 
 # the report page is tested in Debian's Chromium: root installs it, others use theirs or are told what is left out
 .PHONY: browser
@@ -83,6 +92,8 @@ lock: $(UV)  ## Resolve the requirements anew, with hashes and without host name
 	    --extra train --extra s3 --extra report pyproject.toml --constraint requirements/dev.txt --output-file requirements/trainer.txt
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 	    --extra cluster --extra s3 --extra report pyproject.toml --constraint requirements/dev.txt --output-file requirements/controller.txt
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 \
+	    requirements/build.in --output-file requirements/build.txt
 
 .PHONY: clean
 clean:  ## Remove the environment, the caches and the demo

@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-pytest_plugins = ["storefixtures", "clusterfixtures"]  # stores on real servers, a real control plane: for every room
+# for every room: stores on real servers, a real control plane, both images
+pytest_plugins = ["storefixtures", "clusterfixtures", "imagefixtures"]
 BROWSER_TESTS = "test_page_in_browser.py"
 NO_BROWSER = shutil.which("chromium") is None and os.environ.get("CI") != "true"
 
