@@ -17,8 +17,10 @@ from clients import ended
 from plane import Plane, Refused
 
 from crossad.kube.resources import JOBS, PODS
+from crossad.launch.state import RunState
 from crossad.manifests import words
 from crossad.results.home import Home
+from crossad.results.plan import newest_plan
 
 Object = dict[str, Any]
 RUNS = {"kwok.test/ending": "runs"}  # annotations of the settings
@@ -45,8 +47,9 @@ class Trainers:
         if not pods:
             time.sleep(PAUSE)
         for pod in pods:
-            code = self._report(pod) if component(pod) == words.REPORT else self._train(pod)
-            self.end(pod, code)
+            job = self._job(pod)
+            if job is not None:  # else it is being killed
+                self.end(pod, self._report(job) if component(pod) == words.REPORT else self._train(pod, job))
         return False
 
     def running(self) -> Iterator[Object]:
@@ -74,10 +77,24 @@ class Trainers:
         else:
             self.plane.until(JOBS.path(self.namespace, job), lambda found: found is None or bool(ended(found)))
 
-    def _train(self, pod: Object) -> int:
-        job = pod["metadata"]["labels"]["batch.kubernetes.io/job-name"]
-        found = self.plane.request("GET", JOBS.path(self.namespace, job))
-        conditions = [one["id"] for one in json.loads(found["metadata"]["annotations"][words.CONDITIONS])]
+    def _job(self, pod: Object) -> Object | None:
+        path = JOBS.path(self.namespace, pod["metadata"]["labels"]["batch.kubernetes.io/job-name"])
+        try:
+            found: Object = self.plane.request("GET", path)
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return None
+        return None if "deletionTimestamp" in found["metadata"] else found
+
+    def _train(self, pod: Object, job: Object) -> int:
+        told, state = (
+            job["metadata"]["annotations"],
+            RunState(self.home, job["metadata"]["annotations"][words.RUN_NAME]),
+        )
+        carried = [str(one["id"]) for one in json.loads(told[words.CONDITIONS])]
+        verdicts = {one: state.verdict(one) for one in carried}
+        conditions = [one for one, verdict in verdicts.items() if verdict is None or verdict.kind != "cancelled"]
         self.ran.append(tuple(conditions))
         code = 0
         for one in conditions:
@@ -90,12 +107,9 @@ class Trainers:
                 self.home.ledger.commit("condition", one, {"attempt": pod["metadata"]["uid"], "run": "a run"})
         return code
 
-    def _report(self, pod: Object) -> int:
+    def _report(self, job: Object) -> int:
         """As `report --wait` ends: by what is committed of the plan."""
-        run = run_of(self.plane, self.namespace, pod)
-        from crossad.results.plan import newest_plan
-
-        plan = newest_plan(self.home.state, run)
+        plan = newest_plan(self.home.state, job["metadata"]["annotations"][words.RUN_NAME])
         assert plan is not None
         there = self.home.ledger.commits("condition")
         code = DONE if all(entry.condition_id in there for entry in plan.conditions) else PARTIAL
@@ -105,8 +119,3 @@ class Trainers:
 
 def component(pod: Object) -> str:
     return str(pod["metadata"]["labels"][words.COMPONENT])
-
-
-def run_of(plane: Plane, namespace: str, pod: Object) -> str:
-    job = pod["metadata"]["labels"]["batch.kubernetes.io/job-name"]
-    return str(plane.request("GET", JOBS.path(namespace, job))["metadata"]["annotations"][words.RUN_NAME])

@@ -153,6 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             dropped = {name for name, text in self.server.ignore_in.items() if text in self.path}
             dropped |= {*self.server.ignore, "expect", "connection"}
             kept = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
+            kept |= {"Content-Length": str(len(body))} if "Content-Length" in kept else {}  # it may have been changed
             connection.request(self.command, self.path, body, kept)
             answer = connection.getresponse()
             return answer.status, dict(answer.getheaders()), answer.read()

@@ -8,6 +8,7 @@ from datetime import timedelta
 from threading import Thread
 from typing import Any
 
+import faultproxy
 import pytest
 from clients import ended
 from plane import Plane
@@ -204,12 +205,17 @@ def test_a_job_that_does_not_start_in_time_gives_its_slot_to_the_next(lab: Lab) 
 
 
 def test_what_a_queue_does_to_a_job_is_left_alone(lab: Lab) -> None:
-    """As Kueue does: suspended, a node selector injected; submitted again, released."""
+    """As Kueue does: suspended by a webhook, a node selector injected; submitted again, released."""
+
+    def suspended(method: str, body: bytes) -> bytes:
+        job = json.loads(body) if method == "POST" else {}
+        return json.dumps({**job, "spec": {**job["spec"], "suspend": True}}).encode() if "spec" in job else body
+
     lab.pin(make_plan("a"))
-    lab.reconciler().once()
+    with faultproxy.serving(lab.plane.url, context=lab.plane.context) as webhook:
+        webhook.forward_body = suspended
+        lab.reconciler(cluster=lab.cluster(server=webhook.endpoint)).once()
     path = JOBS.path(lab.namespace, lab.names()[0])
-    patch(lab.plane, path, {"spec": {"suspend": True}})
-    lab.plane.until(path, lambda job: any(one["type"] == "Suspended" for one in job["status"].get("conditions", [])))
     patch(lab.plane, path, {"spec": {"template": {"spec": {"nodeSelector": {"gpu": "fake"}}}}})
     before = lab.plane.request("GET", path)
     lab.pin(make_plan("a"))
@@ -218,9 +224,26 @@ def test_what_a_queue_does_to_a_job_is_left_alone(lab: Lab) -> None:
     now = lab.plane.request("GET", path)
     assert now["metadata"]["uid"] == before["metadata"]["uid"]
     assert now["spec"] == before["spec"]
+    assert now["spec"]["suspend"] is True
     patch(lab.plane, path, {"spec": {"suspend": False}})
     assert lab.work().exit_code == DONE
     assert lab.plane.request("GET", path)["spec"]["template"]["spec"]["nodeSelector"] == {"gpu": "fake"}
+
+
+def test_what_a_queue_takes_back_while_it_runs_goes_on_later(lab: Lab) -> None:
+    """Kueue's preemption: the pod is deleted without DisruptionTarget, and ends with 75."""
+    lab.pin(make_plan("a"), **{"job.backoffLimit": 0})
+    lab.reconciler().once()
+    (name,) = lab.names()
+    lab.plane.running_pod(lab.namespace, name)
+    path = JOBS.path(lab.namespace, name)
+    patch(lab.plane, path, {"spec": {"suspend": True}})
+    lab.plane.until(PODS.path(lab.namespace), lambda found: not found["items"])
+    assert lab.reconciler().once()[0] is None
+    assert lab.verdict("a") is None
+    patch(lab.plane, path, {"spec": {"suspend": False}})
+    assert lab.work().exit_code == DONE
+    assert lab.names() == [name]
 
 
 def test_a_pod_that_the_scheduler_preempts_costs_nothing(lab: Lab) -> None:
@@ -282,7 +305,7 @@ def test_what_is_refused_holds_up_nothing_else(lab: Lab) -> None:
     odd = plan.conditions[0].model_copy(update={"config": {**plan.conditions[0].config, "model_type": "draem"}})
     lab.pin(
         plan.model_copy(update={"conditions": (odd, plan.conditions[1])}),
-        models={"draem": {"gpuResource": "nvidia.com/gpu", "gpuCount": 1, "cpu": "1", "memory": "0.0001m"}},
+        models={"draem": {"gpuResource": "widgets"}},
     )
     ended_ = lab.work()
     assert ended_.exit_code == PARTIAL
@@ -345,16 +368,19 @@ def test_what_is_cancelled_stays_cancelled_under_a_living_controller(lab: Lab) -
 
 
 def test_a_run_on_which_nothing_moves_is_reported_on_at_last(lab: Lab) -> None:
-    lab.pin(make_plan("a", "b"), **{"placement.nodeSelector": {"gpu": "none-has-it"}, "control.maxActive": 1})
+    changes = {"placement.nodeSelector": {"gpu": "none-has-it"}, "control.maxActive": 1, "report.deadlineSeconds": 90}
+    lab.pin(make_plan("a", "b"), **changes)
     worker = lab.reconciler()
     worker.once()
-    lab.store.ahead = timedelta(days=4)
+    assert worker.once() == (None, False)
+    lab.store.ahead = timedelta(seconds=100)
     worker.once()
     (report,) = lab.jobs(words.REPORT)
     arguments = report["spec"]["template"]["spec"]["containers"][0]["args"]
     assert arguments[arguments.index("--deadline") + 1] == "60"
-    lab.store.ahead = timedelta(days=4)
     assert lab.work().exit_code == PARTIAL
+    assert lab.verdict("a") is None
+    assert any("2 conditions are open" in line for line in lab.said)
 
 
 def test_two_at_once_do_what_one_does(lab: Lab) -> None:
