@@ -16,7 +16,10 @@ from s3servers import BUCKET, Place, credentials
 from crossad.cli import cli
 from crossad.data.pack import pack
 from crossad.launch.state import RunState
+from crossad.manifests.words import JOB_VARIABLE
 from crossad.results.home import BucketHome
+from crossad.results.payload import SHARD, UNDATED, plan_json
+from crossad.results.payload import pack as pack_plan
 from crossad.results.plan import Plan, PlanEntry, pin_plan
 from crossad.results.record import Record
 from crossad.store.faults import StoreDenied
@@ -83,7 +86,9 @@ def forsake(bucket: Place) -> Path:
     return lost
 
 
-def test_every_role_can_do_its_work_under_its_policy(bucket, become, task, quick, tmp_path, data_place, domains):
+def test_every_role_can_do_its_work_under_its_policy(
+    bucket, become, task, quick, tmp_path, data_place, domains, monkeypatch
+):
     def home(name: str) -> BucketHome:
         return BucketHome(bucket.open(), tmp_path / name)
 
@@ -125,6 +130,7 @@ def test_every_role_can_do_its_work_under_its_policy(bucket, become, task, quick
     do(bucket, "report", "night", "--results-dir", tmp_path / "reporting", code=3)
     reports = bucket.servers.files(bucket.kind) / bucket.prefix / "runs/night/reports"
     assert list(reports.rglob("index.html"))
+    wait_for_rendered_files(bucket, tmp_path, monkeypatch)
 
     become("Janitor")
     lost = forsake(bucket)
@@ -136,12 +142,27 @@ def test_every_role_can_do_its_work_under_its_policy(bucket, become, task, quick
     assert list((tmp_path / "again").rglob("predictions.parquet")), "the janitor took nothing that is wanted"
 
 
+def wait_for_rendered_files(bucket: Place, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the aggregation Job of the static path writes beside the report: the plan, when its waiting began."""
+    entry = PlanEntry(experiment_id=0, name="one", config={}, condition_id="one", training_key="t")
+    plan = Plan(run="static", suite="suite", created=UNDATED, data="d", conditions=(entry,))
+    (folder / "shards").mkdir()
+    (folder / "shards" / f"{SHARD}000").write_bytes(pack_plan(plan_json(plan)))
+    monkeypatch.setenv(JOB_VARIABLE, "uid-1")
+    words = ["report", "static", "--wait", "--deadline", "0", "--plan", folder / "shards"]
+    do(bucket, *words, "--results-dir", folder / "waiting", code=3)
+    there = bucket.servers.files(bucket.kind) / bucket.prefix / "runs/static"
+    assert (there / "plans/0001.json").is_file()
+    assert (there / "waits/uid-1.json").is_file()
+    assert list((there / "reports").rglob("index.html"))
+
+
 PLAN = "runs/n/plans/0001.json"
 REFUSED = {
     "Trainer": {"put": (PLAN, "runs/n/reports/x", "archives/x"), "delete": ("attempts/a/x", "runs/n/live/x")},
     "Submitter and controller": {"put": ("commits/x", "attempts/a/x"), "delete": (PLAN, "commits/x")},
     "Reader": {"put": ("probe/x", "runs/n/live/x"), "delete": ("probe/x",)},
-    "Aggregation": {"put": ("commits/x", PLAN), "delete": ("runs/n/reports/x",)},
+    "Aggregation": {"put": ("commits/x", "runs/n/verdicts/x"), "delete": ("runs/n/reports/x", PLAN)},
     "Janitor": {"put": ("attempts/a/x", "probe/x"), "delete": ("commits/x", "failures/x", PLAN)},
     "Data packer": {"put": ("attempts/a/x", "commits/x"), "delete": ("archives/x",)},
     "Data reader": {"put": ("archives/x", "crossad-data.json"), "delete": ("crossad-data.json",)},
