@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,10 @@ from crossad.manifests import words
 from crossad.manifests.names import run_hash
 
 TELLING = ("FailedCreate", "SuccessfulCreate", "FailedMount", "FailedAttachVolume")  # reasons of events read here
+METADATA = ("name", "uid", "creationTimestamp", "deletionTimestamp")
+UNPLACED = ("nodeSelector", "affinity", "tolerations", "volumes")  # of a pod: why it has no node
+STATUS = ("phase", "reason", "message", "containerStatuses", "initContainerStatuses")
+EVENT = ("reason", "series", "lastTimestamp", "eventTime")
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,10 @@ def look(cluster: Cluster, run: str, *, why: bool = True, training: str = "") ->
     ours = f"{words.RUN}={run_hash(run)},{words.COMPONENT}={words.TRAINER}"
     ours += f",{words.TRAINING}={training}" if training else ""
     # pods first: a Job that ends in between is then judged by fewer pods than it has, never by none of a finished one
-    pods = _by_owner(cluster.gather(PODS, _slim, labels=ours))
-    events = _by_subject(_if_allowed(cluster, EVENTS)) if why else {}
-    nodes = _if_allowed(cluster, NODES) if why and _waits_for_node(pods) else []
+    pods = _by_owner(cluster.gather(PODS, _pod, labels=ours))
+    told = [_if_allowed(cluster, EVENTS, _event, f"reason={reason}") for reason in TELLING] if why else []
+    events = _by_subject(event for some in told for event in some)
+    nodes = _if_allowed(cluster, NODES, _node) if why and _waits_for_node(pods) else []
 
     def keep(job: Object) -> SeenJob:
         mine = pods.get(job["metadata"]["uid"], [])
@@ -97,26 +102,54 @@ def _seen(job: Object, pods: Sequence[Object], verdict: Verdict) -> SeenJob:
 def _conditions(labels: Mapping[str, str], annotations: Mapping[str, str]) -> tuple[str, ...]:
     """Ids of a Job's conditions; a Job whose annotation somebody broke still speaks for the one in its label."""
     try:
-        return tuple(str(one["id"]) for one in json.loads(annotations[words.CONDITIONS]))
+        told = tuple(str(one["id"]) for one in json.loads(annotations[words.CONDITIONS]))
     except (KeyError, TypeError, ValueError):
-        return (labels[words.CONDITION],) if words.CONDITION in labels else ()
+        told = ()
+    return told or ((labels[words.CONDITION],) if words.CONDITION in labels else ())
 
 
-def _if_allowed(cluster: Cluster, resource: Resource) -> list[Object]:
+def _if_allowed(
+    cluster: Cluster, resource: Resource, keep: Callable[[Object], Object], fields: str = ""
+) -> list[Object]:
     try:
-        return cluster.gather(resource, _slim)
+        return cluster.gather(resource, keep, fields=fields)
     except ClusterDenied as error:
         if error.right is None:  # not this right is missing: the credentials are no good
             raise
         return []
 
 
-def _slim(found: Object) -> Object:
-    """An object without what is long and says nothing here: a pod carries its conditions in its environment."""
-    found["metadata"].pop("managedFields", None)
-    for container in found.get("spec", {}).get("containers") or []:
-        container.pop("env", None)
-    return found
+def _pod(found: Object) -> Object:
+    """A pod without what is long and says nothing here; one that has a node is not asked where it may run."""
+    metadata, spec, status = found["metadata"], found["spec"], found.get("status", {})
+    owners_ = [{"uid": owner["uid"]} for owner in metadata.get("ownerReferences") or []]
+    where = {} if "nodeName" in spec else {name: spec[name] for name in UNPLACED if name in spec}
+    conditions = [one for one in status.get("conditions") or [] if one["type"] in ("PodScheduled", "DisruptionTarget")]
+    return {
+        "metadata": {**_some(metadata, METADATA), "ownerReferences": owners_},
+        "spec": {
+            **_some(spec, ("nodeName",)),
+            **where,
+            "containers": [_some(container, ("resources",)) for container in spec["containers"]],
+        },
+        "status": {**_some(status, STATUS), "conditions": conditions},
+    }
+
+
+def _event(found: Object) -> Object:
+    """An event without whom it is from."""
+    about = {"uid": found.get("involvedObject", {}).get("uid", "")}
+    told = {} if found.get("reason") == "SuccessfulCreate" else _some(found, ("message",))
+    return {**_some(found, EVENT), **told, "metadata": _some(found["metadata"], METADATA), "involvedObject": about}
+
+
+def _node(found: Object) -> Object:
+    """What decides who may run on a node."""
+    return {"metadata": _some(found["metadata"], ("labels",)), "spec": _some(found.get("spec", {}), ("taints",))}
+
+
+def _some(found: Object, names: Sequence[str]) -> Object:
+    return {name: found[name] for name in names if name in found}
 
 
 def _by_owner(pods: Iterable[Object]) -> dict[str, list[Object]]:
@@ -130,8 +163,7 @@ def _by_owner(pods: Iterable[Object]) -> dict[str, list[Object]]:
 def _by_subject(events: Iterable[Object]) -> dict[str, list[Object]]:
     grouped: dict[str, list[Object]] = defaultdict(list)
     for event in events:
-        if event.get("reason") in TELLING:
-            grouped[event.get("involvedObject", {}).get("uid", "")].append(event)
+        grouped[event["involvedObject"]["uid"]].append(event)
     return grouped
 
 
