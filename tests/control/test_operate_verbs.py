@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from time import sleep
 
 import pytest
 from clusterjobs import ending
@@ -193,6 +194,30 @@ def test_a_retry_leaves_the_work_to_the_controller_that_is_there(night: MakeNigh
     live.once()
     found.stands("a", "running")
     found.stands("b", "running")
+
+
+def test_a_retry_stays_until_the_run_is_aggregated_again(night: MakeNight, cluster: Cluster) -> None:
+    found = night("a", "b")
+    account = {"metadata": {"name": words.ACCOUNTS[words.REPORT]}}
+    found.plane.request("POST", f"/api/v1/namespaces/{found.namespace}/serviceaccounts", account)
+    report = {
+        "podOverlay": {"metadata": {"annotations": ending(code=3)}},
+        "placement": {"nodeSelector": {"gpu": "fake"}},
+    }
+    settings = found.settings(ending(code=65), report=report)
+    pin(found.home, found.plan, settings, ("crossad", "submit"))
+    assert controller(found, cluster).work(lambda seconds: sleep(0.2) is not None).exit_code == 3
+    first = found.there(f"{words.COMPONENT}={words.REPORT}")
+
+    done = found.type("retry", "night", "a")
+
+    assert done.exit_code == 3, done.output + repr(done.exception)
+    assert done.stdout.startswith("retried: a\n")
+    assert len(first) == 1
+    assert len(found.there(f"{words.COMPONENT}={words.REPORT}")) == 2
+    assert len(found.there(f"{words.GENERATION}=2")) == 1
+    assert [found.row(name)["generation"] for name in "ab"] == [2, 1]
+    assert {found.row(name)["state"] for name in "ab"} == {"failed"}
 
 
 def leave(night: Night, how: dict[str, str]) -> dict[str, str]:
