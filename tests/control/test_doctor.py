@@ -84,6 +84,13 @@ def test_what_comes_after_a_crash_tells_the_same() -> None:
     assert [one.verdict for one in found] == ["wrong", "left out"]
 
 
+def test_a_chain_of_checks_is_left_out_as_a_whole() -> None:
+    first = check("first", wrong("down"))
+    second = check("second", ok("fine"), after=first)
+    found = examine([first, second, check("third", ok("fine"), after=second)])
+    assert [one.verdict for one in found] == ["wrong", "left out", "left out"]
+
+
 def test_verdicts_are_counted() -> None:
     found = examine([check("a", ok("1"), ok("2"), wrong("3")), skipped("area", "b", "no option", "add it")])
     assert count(found) == {"ok": 2, "warning": 0, "wrong": 1, "left out": 1}

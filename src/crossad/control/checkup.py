@@ -96,6 +96,8 @@ def _data(asked: Asked) -> list[Check]:
 
 def _weights(asked: Asked) -> list[Check]:
     claim = asked.settings.weights.claim if asked.settings else None
+    if asked.weights is None and asked.settings is not None and claim is None:
+        return [Check(WEIGHTS, "weights", lambda: storage.weights_of_image(asked.entries))]
     if asked.weights is None and claim is not None:
         step = "run crossad assets verify in a pod that mounts it, or name a copy here: --weights FOLDER"
         return [skipped(WEIGHTS, "weights", f"the weights are on the claim {claim}, out of reach from here", step)]

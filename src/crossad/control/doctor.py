@@ -107,14 +107,16 @@ class _Running:
     def __init__(self, check: Check, first: _Running | None) -> None:
         self._check, self._first = check, first
         self._told: list[Told] = []
+        self._tried = first is None
         self._ended = threading.Event()
 
     def run(self) -> None:
         try:
-            if self._first is None or self._first.useful():
+            self._tried = self._first is None or self._first.useful()
+            if self._tried:
                 for told in self._check.work():
                     self._told.append(told)
-            else:
+            elif self._first is not None:
                 self._told.append(left_out(f"not tried: see {self._first.name}"))
         except CrossadError as error:
             self._told.append(refused(error))
@@ -131,7 +133,7 @@ class _Running:
     def useful(self) -> bool:
         """Whether there is a point in what comes after; known at its end."""
         self._ended.wait()
-        return all(told.verdict != "wrong" for told in self._told)
+        return self._tried and all(told.verdict != "wrong" for told in self._told)
 
     def wait(self, until: float, seconds: float) -> list[Told]:
         ended, told = self._ended.wait(max(0.0, until - time.monotonic())), list(self._told)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from crossad.control.doctor import Told, left_out, ok, warning, wrong
 from crossad.kube.cluster import Cluster
-from crossad.kube.faults import ClusterDenied, ObjectMissing
+from crossad.kube.faults import ClusterDenied, NamespaceMissing, ObjectMissing
 from crossad.kube.resources import NAMESPACES, PODS, Resource
 from crossad.manifests import words
 from crossad.manifests.access import RULES, Rule
@@ -35,7 +35,7 @@ def namespace(cluster: Cluster) -> Iterator[Told]:
     name = cluster.place.namespace
     try:
         found = cluster.get(NAMESPACES, name)
-    except ObjectMissing:
+    except (NamespaceMissing, ObjectMissing):
         step = f"kubectl create namespace {name} (k8s/ holds one with its labels), or name another: --namespace NAME"
         yield wrong(f"namespace {name} is not there", step)
         return

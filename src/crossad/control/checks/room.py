@@ -74,7 +74,9 @@ def _fitting(kind: Kind, there: Sequence[Node]) -> Told:
     once = sum(_holds(node, wants) for node in left)
     besides = "; node affinity was not looked at" if pod.get("affinity") else ""
     what = ", ".join(f"{name} {shown(name, wants[name])}" for name in special) or "the CPU"
-    return ok(f"{kind.models} ({what}): {len(left)} of {told} fit, {once} Jobs at once when they are empty{besides}")
+    return ok(
+        f"{kind.models} ({what}): {len(left)} of {told} would do, {once} Jobs at once when they are empty{besides}"
+    )
 
 
 def _holds(node: Node, wants: Amounts) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossad.assets import locate, pinned, verify
+from crossad.assets import ASSETS, locate, pinned, verify
 from crossad.conditions.identity import evaluation_domains
 from crossad.conditions.plan import condition_parts, wanted_weights
 from crossad.conditions.suite import parse_config
@@ -131,6 +131,17 @@ def _archives(images: PackedImages) -> Iterator[Told]:
             return
     total = sum(archive.bytes for *_, archive in archives)
     yield ok(f"{images.shown}: all {counted(len(archives), 'archive')} are there, {total / 2**30:.2f} GiB")
+
+
+def weights_of_image(entries: Sequence[PlanEntry]) -> Iterator[Told]:
+    """Whether pods can have the weights that the conditions need, where no claim brings them: they reach no hub."""
+    needed = sorted({name for entry in entries if (name := wanted_weights(parse_config(entry.config)))})
+    foreign = [name for name in needed if ASSETS[name].package is None]
+    if foreign:
+        step = "crossad assets fetch NAME --weights DIR onto a claim, and weights.claim in the settings"
+        yield warning(f"{', '.join(foreign)}: the settings name no claim with them; an image must have them", step)
+    else:
+        yield ok(f"{', '.join(needed) or 'none'} needed: in the trainer's own packages")
 
 
 def weights(folder: Path | None, entries: Sequence[PlanEntry]) -> Iterator[Told]:
