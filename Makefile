@@ -76,13 +76,14 @@ format: setup  ## Rewrite the code in the house style
 	@$(BIN)/ruff format .
 
 .PHONY: golden
-golden: setup  ## Regenerate what is generated: tables and schemas in docs/, docs/cli.md, k8s/
+golden: setup  ## Regenerate what is generated: tables and schemas in docs/, docs/cli.md, k8s/, the chart's values
 	@$(BIN)/crossad schema > docs/suite.schema.json
 	@$(BIN)/crossad schema --format markdown > docs/keys.md
 	@$(BIN)/crossad schema --format settings > docs/settings.schema.json
 	@$(BIN)/crossad schema --format settings-markdown > docs/settings.md
 	@$(BIN)/python -m crossad.cli.reference > docs/cli.md
 	@$(BIN)/python -m crossad.cli.operator_files k8s
+	@$(BIN)/python -m crossad.cli.chart_files charts/crossad
 
 .PHONY: lock
 lock: $(UV)  ## Resolve the requirements anew, with hashes and without host names
