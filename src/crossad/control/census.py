@@ -65,7 +65,7 @@ class Grace:
     def over(self, jobs: Sequence[SeenJob], now: datetime) -> bool:
         """Whether it has passed, counted from the newest Job: whoever creates many of them may still be at it."""
         newest = max((job.created for job in jobs), default=self.since)
-        return now - max(newest, self.since) > self.span
+        return now - max(newest, self.since) >= self.span
 
 
 def census(plan: Plan, view: View, jobs: Sequence[SeenJob] | None, now: datetime, grace: Grace) -> list[Fate]:
