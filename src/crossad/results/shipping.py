@@ -23,6 +23,7 @@ from crossad.results.logship import LogShipper
 from crossad.results.manifest import Archive, Artifact, Log, Manifest, finished_files, write_manifest
 from crossad.results.outbox import Finished, Job, Published, Sender
 from crossad.results.progress import read_progress
+from crossad.store.faults import StoreUnreachable
 
 SHIP_SECONDS = 30.0
 FILES = 4  # on their way at once, when all that is finished goes out
@@ -58,6 +59,9 @@ class BucketOutbox:
         """Send what waits; where work has failed already, its own error is the one to tell."""
         self._closing.set()
         self._carrier.shutdown()
+        if isinstance(error, StoreUnreachable):  # the patience is spent: nobody begins it anew, or waits for the pump's
+            self._say("not sent: the store does not answer")
+            return
         self._pump.join()
         try:
             self._ship()
@@ -148,7 +152,8 @@ class BucketOutbox:
             try:
                 self._ship()
             except CrossadError as fault:  # told, and tried again: the attempt's end decides whether it matters
-                self._say(f"the store does not take logs or checkpoints: {fault.message}")
+                if not self._closing.is_set():  # afterwards nobody may be there to hear it
+                    self._say(f"the store does not take logs or checkpoints: {fault.message}")
 
     def _ship(self) -> None:
         self._logs.ship()

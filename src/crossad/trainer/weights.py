@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
+from pathlib import Path
 
 from crossad.data.layout import ImageFile
 from crossad.metrics.auroc import Undefined, auroc
@@ -38,7 +39,7 @@ class Weights:
         context.reporter.phase("loading")
         files, held_out = self._domains.training_files()
         work = self._work
-        state = task.paths.checkpoints / "state" / f"{work}.safetensors"
+        state = self._state
         # the file's key tells other data apart, too: a state is never continued on images that it does not know
         key = f"{work}/{names_hash(files)}"
         context.outbox.resume(work, key, state, saved_step(state, key))
@@ -59,9 +60,6 @@ class Weights:
         self._outcome.trained = trained = Trained(task.paths.checkpoints / f"weights-{work}.safetensors", info)
         save(trained.weights)
         context.outbox.later(lambda: self._commit(trained))
-        state.unlink(missing_ok=True)
-        with suppress(OSError):  # absent where the fit never saved, not empty where another training waits there
-            state.parent.rmdir()
         context.reporter.fact(
             f"Training: {info.total_steps} steps on {info.training_images} images, weights {info.weights_sha256}"
         )
@@ -84,6 +82,11 @@ class Weights:
         lock = context.locks.training
         return f"{context.attempt.training_key}@{Ledger.short(lock)}" if lock else context.attempt.training_key
 
+    @property
+    def _state(self) -> Path:
+        """Where a fit that is not committed yet stands."""
+        return self._context.task.paths.checkpoints / "state" / f"{self._work}.safetensors"
+
     def _commit(self, trained: Trained) -> None:
         """Commit the training; where another attempt was first with other weights, those stand."""
         committed = commit_training(self._context, trained)
@@ -92,6 +95,11 @@ class Weights:
         else:
             self._outcome.trained = committed
         self._context.outbox.trained(self._work)
+        self._state.unlink(
+            missing_ok=True
+        )  # not before: where the store stays away, it is what the next attempt begins with
+        with suppress(OSError):  # absent where the fit never saved, not empty where another training waits there
+            self._state.parent.rmdir()
 
     def _validation(self, held_out: tuple[ImageFile, ...]) -> ImageSource | HoldoutSource:
         config = self._context.config
