@@ -221,7 +221,8 @@ def test_a_pod_on_a_node_that_went_away_is_told_with_the_node_and_for_how_long(n
     with plane.node(1, {"gpu": "leaving"}) as node:
         (job,) = found.apply(settings=found.settings(placement={"nodeSelector": {"gpu": "leaving"}}))
         pod = plane.running_pod(found.namespace, job)
-    plane.request("DELETE", PODS.path(found.namespace, pod))
-    words = rf"a is ending: its pod is being stopped on node {node}, for \d+:\d\d now; next: if this lasts, its node"
+    plane.evict(found.namespace, pod)
+    words = rf"a is ending: its pod is being stopped on node {node} \(EvictionByEvictionAPI: .*\), "
+    words += r"for \d+:\d\d now; next: if this lasts, its node is gone"
     until_told(found, {"a": words})
     assert found.row("a")["pod"] == pod

@@ -95,6 +95,8 @@ def _alive(pod: Object, events: Sequence[Object], nodes: Sequence[Object]) -> Ve
     node, phase = pod["spec"].get("nodeName"), pod.get("status", {}).get("phase")
     if (leaving := when(pod["metadata"].get("deletionTimestamp"))) is not None:
         sentence = f"its pod is being stopped{f' on node {node}' if node else ''}"
+        if (taken := condition(pod, "DisruptionTarget")) is not None:
+            sentence += f" ({taken.get('reason', '')}: {one_line(taken.get('message') or '')})"
         step = "if this lasts, its node is gone: kubectl get node, then kubectl delete pod --force"
         return Verdict(State.ENDING, Cause.REMOVED, sentence, step, leaving, node=node)
     if phase == "Running":
