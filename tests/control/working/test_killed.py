@@ -6,6 +6,7 @@ the same as one right after the write before.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,8 @@ from crossad.store.base import Once
 
 from .conftest import RUN, Lab, Store, ids, make_plan
 
-WRITES = 14  # of an undisturbed controller on this run, at least; see the first test
+# writes of an undisturbed controller on this run: how many notes it makes depends on how fast its Jobs end
+LEAST, MOST = 11, 15
 
 
 class Killed(BaseException):
@@ -60,14 +62,16 @@ class FusedConnection(Connection):
 
 
 class FusedStore(Store):
-    """Every create-once is a write."""
+    """Every object that was not there is a write."""
 
     fuse: Fuse
 
     def create_once(self, key: str, data: bytes) -> Once:
         self.fuse.check()
+        new = self.read_once(key) is None
         done = super().create_once(key, data)
-        self.fuse.write()
+        if new:
+            self.fuse.write()
         return done
 
 
@@ -124,14 +128,16 @@ def test_an_undisturbed_one(lab: Lab) -> None:
     fuse = Fuse(10_000)
     assert work(lab, fuse).exit_code == 3
     assert end_state(lab) == EXPECTED
-    assert fuse.burnt >= WRITES, "raise the number: every write is to be killed after"
+    assert LEAST <= fuse.burnt <= MOST, "mend the numbers: it is to be killed after every write"
 
 
-@pytest.mark.parametrize("write", range(1, WRITES + 1))
+@pytest.mark.parametrize("write", range(1, MOST + 1))
 def test_killed_after_each_write(lab: Lab, write: int) -> None:
     asked_for(lab)
-    with pytest.raises(Killed):
-        work(lab, Fuse(write))
+    fuse = Fuse(write)
+    with contextlib.suppress(Killed):
+        work(lab, fuse)
+    assert fuse.left <= 0 or write > LEAST, "it was not killed"
     assert work(lab, Fuse(10_000)).exit_code == 3
     assert end_state(lab) == EXPECTED
 
@@ -139,11 +145,10 @@ def test_killed_after_each_write(lab: Lab, write: int) -> None:
 def test_killed_after_every_single_write_of_all(lab: Lab) -> None:
     """No controller lives for more than one write, and still the run ends."""
     asked_for(lab)
-    for _ in range(100):
-        try:
-            found = work(lab, Fuse(1))
-        except Killed:
-            continue
-        break
-    assert found.exit_code == 3
+    codes = []
+    for _ in range(5 * MOST):
+        with contextlib.suppress(Killed):
+            codes.append(work(lab, Fuse(1)).exit_code)
+            break
+    assert codes == [3]
     assert end_state(lab) == EXPECTED
