@@ -19,9 +19,11 @@ from nightworld import Night, conditions, report_of
 from plane import Plane
 from s3servers import Place
 
+from crossad.fetch.reports import Report, find_report
 from crossad.manifests import words
 from crossad.manifests.access import access
 from crossad.results.home import BucketHome
+from crossad.results.layout import RunPaths
 from crossad.results.plan import newest_plan
 
 RUNS = clusterjobs.ending("runs")
@@ -164,6 +166,33 @@ def test_a_waiter_that_is_stopped_goes_on_where_it_was(
     assert ended(second)[0] == 0
     assert night.world.store.get(f"runs/{RUN}/waits/uid-1.json") == note
     assert len(kept(night)) == 1
+
+
+@pytest.mark.parametrize("write", ["/plans/0001.json", "/waits/uid-1.json", "/summary.json", "/index.html"])
+def test_killed_at_any_write_it_leaves_nothing_half_done_and_the_next_one_ends(
+    night: Night, start: Start, proxy: faultproxy.Proxy, tmp_path: Path, write: str
+) -> None:
+    night.owes("one")
+    night.world.store.delete(f"runs/{RUN}/plans/0001.json")
+    night.apply("one")
+    night.world.done("one", "a")
+    reached, released = proxy.hold("PUT", write, 1)
+    first = start(tmp_path / "a", "--store-option", f"endpoint={proxy.endpoint}")
+    assert reached.wait(60), "it never wrote this"
+    first.kill()
+    assert ended(first)[0] == -signal.SIGKILL
+    report = find_report(night.world.home, RunPaths(tmp_path / "looks", RUN))
+    assert isinstance(report, Report)
+    assert not report.items, "a report without its page is none"
+    released.set()
+
+    code, said = ended(start(tmp_path / "b"))
+
+    assert code == 0, said
+    (name,) = kept(night)
+    for path in ("index.html", "summary.json"):
+        there = night.world.store.get(f"runs/{RUN}/reports/{name}/{path}")
+        assert there == (report_of(tmp_path / "b") / path).read_bytes()
 
 
 def test_a_store_that_does_not_answer_is_waited_for(
