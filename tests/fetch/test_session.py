@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from faultproxy import Proxy
-from fetchworld import PICTURES, RECORD, RUN, WEIGHTS, World, entry, files, local_night, unfinished
+from fetchworld import LOCK, PICTURES, RECORD, RUN, WEIGHTS, World, entry, files, local_night, unfinished
 from s3servers import Place
 
 from crossad.analysis.collect import collect
@@ -40,7 +40,7 @@ def whole(folder: Path, name: str) -> bool:
     return None not in there and verify_artifacts(root, manifest.artifacts) == []
 
 
-@pytest.mark.parametrize("place", ["folder", "versitygw", "moto"], indirect=True)
+@pytest.mark.parametrize("place", ["folder", "versitygw", "moto", "pretender"], indirect=True)
 def test_a_run_comes_as_a_local_run_leaves_it(night: World, tmp_path: Path) -> None:
     here = tmp_path / "here"
     fetched = fetch(night.home, RUN, here)
@@ -67,6 +67,28 @@ def test_a_run_comes_as_a_local_run_leaves_it(night: World, tmp_path: Path) -> N
     assert unfinished(here) == []
     collection = collect(here, [RUN], FolderHome(here).ledger)
     assert {one.name for one in collection.entries if one.record} == {*ALL_DONE, "partial"}
+
+
+@pytest.mark.parametrize("place", ["pretender"], indirect=True)
+def test_without_conditional_writes_the_earliest_claim_is_the_commit_that_comes(
+    world: World, place: Place, tmp_path: Path
+) -> None:
+    """Nobody pinned the winner: its trainer was killed right after its claim, and another one claimed later."""
+    world.plan(entry(0, "one"))
+    world.done("one", "winner")
+    name = world.home.ledger.newest("condition", ["id-one"])["id-one"]
+    body = world.store.get(name)
+    world.home.ledger.withdraw("condition", "id-one", LOCK)
+    world.done("one", "loser")
+    late = world.store.get(name)
+    world.home.ledger.withdraw("condition", "id-one", LOCK)
+    for digit, claim in (("0", body), ("f", late)):  # of one second, the name decides
+        world.store.put(f"claims/{name}/{digit * 32}", claim)
+    elsewhere = BucketHome(place.open(), tmp_path / "other machine")
+    assert fetch(elsewhere, RUN, tmp_path / "here").done == ["one"]
+    assert local_manifest(tmp_path / "here", "one").attempt == "winner"
+    assert world.store.get(name) == body, "the first reader pins"
+    assert fetch(elsewhere, RUN, tmp_path / "here").files == 0
 
 
 def test_what_is_here_is_not_asked_for_again(night: World, place: Place, proxy: Proxy, tmp_path: Path) -> None:
