@@ -154,6 +154,21 @@ def test_off_aws_there_are_no_checksum_headers_but_an_md5(store: S3Store, proxy:
         assert not [name for name in headers if name.startswith(("x-amz-checksum", "x-amz-sdk-checksum"))]
 
 
+def test_where_the_library_adds_checksums_no_second_one_is_computed(
+    place: Place, proxy: faultproxy.Proxy, large: Path
+) -> None:
+    store = place.behind(proxy, checksums="when_supported")
+    store.put("k", b"x")
+    store.create_once("once", b"x")
+    store.put("large", large)
+    store.get_file("large", large.with_name("back"), WANTED)
+    puts = proxy.headers_of("PUT")
+    assert len(puts) == 5
+    for headers in puts:
+        assert "content-md5" not in headers
+        assert [name for name in headers if name.startswith("x-amz-checksum-")]
+
+
 def test_a_server_without_ranges_sends_all_and_only_the_rest_is_kept(
     place: Place, servers: Servers, tmp_path: Path, large: Path
 ) -> None:

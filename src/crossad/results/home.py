@@ -6,6 +6,7 @@ finished work lie: in the visible tree of the folder itself, or in the bucket be
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 from typing import Protocol
@@ -16,7 +17,7 @@ from crossad.errors import DataError
 from crossad.files import sha256_file
 from crossad.results.layout import STATE
 from crossad.results.ledger import Ledger
-from crossad.store.base import Expected, Store
+from crossad.store.base import Expected, Store, size_of
 from crossad.store.faults import ObjectDamaged, ObjectMissing
 from crossad.store.folder import FolderStore
 from crossad.store.keys import check_key
@@ -143,10 +144,12 @@ class BucketHome:
         return found
 
     def keep(self, path: Path, key: str) -> Kept:
-        """Upload the file."""
-        kept = Kept(ref=check_key(key), bytes=path.stat().st_size, sha256=sha256_file(path))
-        self.state.put(key, path)
-        return kept
+        """Upload the file, and hash it meanwhile."""
+        size = size_of(path)
+        with ThreadPoolExecutor(1, thread_name_prefix="crossad-hash") as beside:
+            digest = beside.submit(sha256_file, path)
+            self.state.put(check_key(key), path)
+            return Kept(ref=key, bytes=size, sha256=digest.result())
 
     def bring(self, kept: Kept, target: Path) -> Path | None:
         """Download, verified; bytes that are here already are not asked for."""

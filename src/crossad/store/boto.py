@@ -107,6 +107,7 @@ class Connection:
         checksums = options.checksums
         if checksums == "auto":
             checksums = "when_required" if custom else "when_supported"
+        self.adds_checksums = checksums == "when_supported"
         addressing = options.addressing
         if addressing == "auto":
             addressing = "path" if custom else "auto"  # the library's: virtual, unless the name has dots

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from crossad.errors import CrossadError, DataError
 from crossad.store.base import size_of
-from crossad.store.bucket import md5_of
 from crossad.store.faults import StoreUnreachable, UploadGone
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Upload:
                 data = _slice(path, offset, min(length, size - offset))
                 answer = patience.run(
                     lambda: self.bucket.request(
-                        "upload_part", key, UploadId=upload, PartNumber=number, Body=data, ContentMD5=md5_of(data)
+                        "upload_part", key, UploadId=upload, PartNumber=number, Body=data, **self.bucket.guard(data)
                     )
                 )
             checksums = {name: value for name, value in answer.items() if name.startswith("ChecksumCRC")}
