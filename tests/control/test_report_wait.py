@@ -75,7 +75,7 @@ def until_said(process: subprocess.Popen[str], text: str) -> str:
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Its exit code, and what it said that nobody has read yet."""
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     return process.returncode, said
 
 
@@ -178,7 +178,7 @@ def test_killed_at_any_write_it_leaves_nothing_half_done_and_the_next_one_ends(
     night.world.done("one", "a")
     reached, released = proxy.hold("PUT", write, 1)
     first = start(tmp_path / "a", "--store-option", f"endpoint={proxy.endpoint}")
-    assert reached.wait(60), "it never wrote this"
+    assert reached.wait(300), "it never wrote this"
     first.kill()
     assert ended(first)[0] == -signal.SIGKILL
     report = find_report(night.world.home, RunPaths(tmp_path / "looks", RUN))
