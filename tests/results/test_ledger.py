@@ -48,6 +48,36 @@ def test_a_withdrawn_commit_leaves_room_and_evidence(tmp_path: Path) -> None:
     assert ledger.commit("training", "k", {"attempt": "again"})
 
 
+def test_a_commit_that_took_the_place_of_a_bad_one_is_not_withdrawn(tmp_path: Path) -> None:
+    ledger = FolderHome(tmp_path).ledger
+    ledger.commit("training", "k", {"attempt": "lost"})
+    seen = ledger.committed("training", "k")
+    ledger.withdraw("training", "k", seen=seen)
+    ledger.commit("training", "k", {"attempt": "good"})
+    ledger.withdraw("training", "k", seen=seen)
+    found = ledger.committed("training", "k")
+    assert found is not None
+    assert found["attempt"] == "good"
+
+
+def test_a_commit_that_comes_while_a_bad_one_is_set_aside_stays(tmp_path: Path, monkeypatch) -> None:
+    ledger = FolderHome(tmp_path).ledger
+    ledger.commit("training", "k", {"attempt": "lost"})
+    put = ledger.state.put
+
+    def overtaken(key: str, source: bytes, **more: str) -> None:
+        put(key, source, **more)
+        monkeypatch.setattr(ledger.state, "put", put)
+        ledger.withdraw("training", "k")
+        ledger.commit("training", "k", {"attempt": "good"})
+
+    monkeypatch.setattr(ledger.state, "put", overtaken)
+    ledger.withdraw("training", "k")
+    found = ledger.committed("training", "k")
+    assert found is not None
+    assert found["attempt"] == "good"
+
+
 def test_failures_are_kept_in_order(tmp_path: Path) -> None:
     ledger = FolderHome(tmp_path).ledger
     for attempt in ("z", "a"):

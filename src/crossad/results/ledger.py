@@ -105,13 +105,22 @@ class Ledger:
         body = {"format": FORMAT, "kind": kind, "key": key, "data_lock": lock, **payload}
         return self.state.create_once(commit_key(kind, key, lock), _json(body)) == "created"
 
-    def withdraw(self, kind: Kind, key: str, lock: str | None = None) -> None:
-        """Set a commit aside whose artifacts are gone or damaged; its bytes are kept as evidence."""
+    def withdraw(self, kind: Kind, key: str, lock: str | None = None, *, seen: dict[str, Any] | None = None) -> None:
+        """Set a commit aside whose artifacts are gone or damaged; its bytes are kept as evidence.
+
+        Args:
+            kind: of the work.
+            key: of the work.
+            lock: of its data.
+            seen: the commit that was found wanting; what somebody has committed in its place since then stays.
+        """
         name = commit_key(kind, key, lock)
         body = self.state.read_once(name)
-        if body is not None:
-            stem = name.removeprefix(f"{COMMITS}/").removesuffix(".json")
-            self.state.put(f"{WITHDRAWN}/{stem}.{hashlib.sha256(body).hexdigest()[:8]}.json", body)
+        if body is None or (seen is not None and parse(body, f"{self.state.uri}/{name}") != seen):
+            return
+        stem = name.removeprefix(f"{COMMITS}/").removesuffix(".json")
+        self.state.put(f"{WITHDRAWN}/{stem}.{hashlib.sha256(body).hexdigest()[:8]}.json", body)
+        if self.state.read_once(name) == body:  # no store removes "only these bytes": the last look, as late as can be
             self.state.delete(name)
 
     def record_failure(self, condition_id: str, attempt: str, payload: dict[str, Any]) -> None:

@@ -266,7 +266,7 @@ class Evaluator:
         archive = Kept.model_validate(commit["pictures"]) if commit["pictures"] else None
         packed = context.home.bring(archive, kept / ARCHIVE) if archive else None
         if table is None or (archive and packed is None):
-            context.ledger.withdraw("evaluation", key, commit["data_lock"])
+            context.ledger.withdraw("evaluation", key, commit["data_lock"], seen=commit)
             return None
         if packed:
             unpack_pictures(packed, kept)

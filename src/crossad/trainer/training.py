@@ -40,7 +40,7 @@ def reuse(detector: Detector, context: Context) -> Trained | None:
     kept = Kept.model_validate(commit["weights"])
     weights = home.bring(kept, context.task.paths.checkpoints / Path(kept.ref).name)
     if weights is None:
-        ledger.withdraw("training", key, commit["data_lock"])
+        ledger.withdraw("training", key, commit["data_lock"], seen=commit)
         return None
     state, _ = load_state(weights)
     detector.load_trained_state(state)
