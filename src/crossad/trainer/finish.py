@@ -69,7 +69,9 @@ def finish(context: Context, outcome: Outcome, detector: Detector | None) -> Rec
     context.reporter.freeze()
     published = context.outbox.publish(Finished(path, _elsewhere(outcome), outcome.pictures))
     failures = ([outcome.failure] if outcome.failure else []) + list(outcome.failed_targets.values())
-    if failures:
+    if failures and context.ledger.committed("condition", context.attempt.condition_id, context.locks.condition):
+        context.reporter.fact("another attempt committed this condition meanwhile; its result stands")
+    elif failures:
         payload = {
             "run": context.task.run,
             "name": context.task.name,
