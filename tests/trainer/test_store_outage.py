@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -9,9 +13,12 @@ import pytest
 from bucketruns import KINDS, fetched, kept, keys, pinned
 from faultproxy import Fault, Proxy
 from s3servers import Place
+from tinydraem import TINY_DRAEM
 
 from crossad.errors import InterruptedRun
 from crossad.results.home import BucketHome
+from crossad.results.layout import RunPaths
+from crossad.results.record import Record
 from crossad.store.faults import StoreUnreachable
 from crossad.store.opening import open_bucket
 from crossad.store.patience import Patience
@@ -78,9 +85,9 @@ def outage(proxy) -> Outage:
     return Outage(proxy)
 
 
-def await_(fault: Fault, count: int) -> None:
+def await_(fault: Fault, count: int, seconds: float = 60) -> None:
     """Until so many requests have met it."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + seconds
     while fault.met < count:
         assert time.monotonic() < until, "nobody asked"
         time.sleep(0.01)
@@ -200,3 +207,44 @@ def test_a_stop_during_the_wait_ends_it_and_what_was_reached_is_there(on, place,
     quick.steps.clear()
     assert run_condition(on("pod")).status == "success"
     assert quick.steps == [3]
+
+
+def test_sigterm_while_a_pod_waits_for_the_store_is_75_at_once_and_the_next_pod_trains_no_step(
+    domains, place, proxy, store, tmp_path
+):
+    suite = tmp_path / "suite.json"
+    config = {**TINY_DRAEM, "target_domains": ["domain_B"], "max_epochs": 1, "num_workers": 0}
+    suite.write_text(json.dumps({"experiment_conditions": [{"name": "tiny", "config": config}]}))
+
+    def pod(name: str) -> subprocess.Popen[str]:
+        words = ["train", "--config", suite, "--experiment-id", "0", "--run", "night", "--gpu-id", "cpu"]
+        words += ["--data", domains, "--results-dir", tmp_path / name, "--store", place.uri]
+        words += ["--store-option", f"endpoint={proxy.endpoint}", "--store-option", "attempts=1"]
+        words += ["--store-option", "commit=conditional", "--ship-seconds", "0.2", "--checkpoint-seconds", "0"]
+        words += [
+            "--grace-seconds",
+            "300",
+        ]  # at its end the process would be ended in a harder way, without a last line
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            [sys.executable, "-m", "crossad", *map(str, words)], env=environment, stderr=subprocess.PIPE, text=True
+        )
+
+    away = proxy.add("refuse", "PUT", "/commits/", times=10**6)
+    first = pod("one")
+    await_(away, 2, 240)
+    first.terminate()
+    _, said = first.communicate(timeout=240)
+    assert first.returncode == 75, said
+    assert "Traceback" not in said
+    log = RunPaths(tmp_path / "one", "night").condition("tiny").log.read_text()
+    assert "Interrupted: tiny" in log.splitlines()[-1]
+    assert keys(store, "failures/") == keys(store, "commits/") == []
+
+    away.times = 0
+    second = pod("two")
+    _, said = second.communicate(timeout=240)
+    assert second.returncode == 0, said
+    (path,) = RunPaths(tmp_path / "two", "night").condition("tiny").records()
+    info = Record.model_validate_json(path.read_bytes()).training_info
+    assert info.resumed_from_step == info.total_steps
