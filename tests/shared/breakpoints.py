@@ -138,11 +138,12 @@ class Watch:
 
     def _file(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Told of everything that Python does, before it does it."""
-        if event in ("os.rename", "os.link") and self._strike:
-            if fnmatch.fnmatchcase(os.fspath(arguments[1]), self._strike.file):
-                self._times += 1
-                if self._times == self._strike.time:
-                    self._hit(self._strike.signal)
+        strike = self._strike
+        placed = strike and event in ("os.rename", "os.link")
+        if strike and placed and fnmatch.fnmatchcase(os.fspath(arguments[1]), strike.file):
+            self._times += 1
+            if self._times == strike.time:
+                self._hit(strike.signal)
 
     def _hit(self, number: signal.Signals) -> None:
         os.write(self._journal, f"struck {number.name}\n".encode())

@@ -63,10 +63,11 @@ def kept(paths: ConditionPaths) -> dict[str, Any]:
     record = Record.model_validate_json(paths.records()[-1].read_bytes())
     assert record.best_checkpoint
     assert record.training_info
+    weights = paths.checkpoints / Path(record.best_checkpoint).name
     pictures = sorted((paths.tensorboard / "visualizations").rglob("*.jpg"))
     assert pictures
     return {
-        "weights": sha256_file(paths.checkpoints / Path(record.best_checkpoint).name),
+        "weights": sha256_file(weights) if weights.exists() else None,
         "hash of the weights": record.training_info.weights_sha256,
         "predictions": sha256_file(paths.predictions),
         "predictions.csv": paths.predictions.with_suffix(".csv").read_text(),

@@ -28,16 +28,14 @@ DONE, INTERRUPTED = 0, 75
 # when a step is disturbed that is taken several times: for the source and the last target, at an early and a late state
 TIMES = {
     "log piece": (1, 4),
-    "beacon": (1, 4),
     "state": (1, 3),
     "pointer": (1, 3),
     "state removed": (1, 4),  # the older one, and the last one after the training's commit
     "evaluation table": (1, 3),
     "evaluation pictures": (1, 3),
     "evaluation commit": (1, 3),
-    "predictions": (1, 2),
     "evidence": (1, 2, 3),  # of the condition, the training, the first evaluation
-    "commit withdrawn": (1, 2, 3),
+    "commit withdrawn": (2,),
 }
 FAILING, DAMAGED = ("failure",), ("evidence", "commit withdrawn", "claim withdrawn")
 
@@ -121,7 +119,8 @@ class Night:
     def torn(self) -> list[str]:
         """What something in the store names, and what is not there byte for byte."""
         home = self.home()
-        keys = [entry.key for prefix in ("commits/", "failures/", "checkpoints/") for entry in home.state.list(prefix)]
+        kinds = ("commits/", "checkpoints/") if self.done() else ("commits/", "checkpoints/", "failures/")
+        keys = [entry.key for kind in kinds for entry in home.state.list(kind)]
         return [wrong for key in keys for wrong in _torn(home, key, json.loads(home.state.get(key)))]
 
     def doubled(self) -> list[str]:
