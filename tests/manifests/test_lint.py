@@ -15,6 +15,7 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
+from crossad.manifests.control import anchor, control_job
 from crossad.manifests.folder import run_objects
 from crossad.manifests.text import to_yaml
 
@@ -52,6 +53,8 @@ def written(plan, minimal, full, tmp_path) -> Path:
         (tmp_path / name).mkdir()
         for file, found in run_objects(plan, settings):
             (tmp_path / name / file).write_text(to_yaml(found))
+        (tmp_path / name / "control.yaml").write_text(to_yaml(control_job("night1", settings)))
+        (tmp_path / name / "anchor.yaml").write_text(to_yaml(anchor("night1", settings.namespace)))
     shutil.copytree(ROOT / "k8s", tmp_path / "k8s", ignore=shutil.ignore_patterns("settings.yaml"))
     return tmp_path
 

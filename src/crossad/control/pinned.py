@@ -97,7 +97,7 @@ class Assignment:
     def __init__(self, state: Store, run: str) -> None:
         """Name the run; nothing is read yet."""
         self._state, self._run = state, run
-        self._seen: list[str] = []
+        self._seen: list[str] | None = None
 
     def look(self) -> bool:
         """Whether it is another one than before.
