@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crossad.errors import UsageError
+from crossad.errors import DataError, UsageError
 from crossad.launch.state import RunState
 from crossad.results.home import FolderHome
 
@@ -29,6 +29,14 @@ def test_the_first_verdict_on_a_generation_stands(tmp_path: Path) -> None:
     found = state.verdict("c")
     assert found is not None
     assert found.reason == "first"
+
+
+def test_a_damaged_verdict_is_named_and_not_a_traceback(tmp_path: Path) -> None:
+    state = RunState(FolderHome(tmp_path), "night")
+    state.close("c", "failed", "first")
+    (state.root / "verdicts/c/0001.json").write_text("{}")
+    with pytest.raises(DataError, match=r"runs/night/verdicts/c/0001.json: kind: Field required"):
+        state.verdict("c")
 
 
 def test_one_process_holds_a_run_and_says_so_while_it_does(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from crossad.launch.state import Verdict, verdict_key
+from crossad.launch.state import parse_verdict, verdict_key
 from crossad.results.home import Home
 from crossad.results.layout import run_key
 
@@ -42,7 +42,7 @@ class Teller:
             if number == 1 + retries.get(one, 0) and one not in committed
         }
         self._read([key for key in keys.values() if key not in self._kinds])
-        return Told(committed, {one: self._kinds[key] for one, key in keys.items()}, retries)
+        return Told(committed, {one: self._kinds[key] for one, key in keys.items() if key in self._kinds}, retries)
 
     def _each(self, kind: str) -> Iterator[tuple[str, int]]:
         """(condition id, generation) of all objects of a kind."""
@@ -54,4 +54,5 @@ class Teller:
     def _read(self, keys: list[str]) -> None:
         with ThreadPoolExecutor(THREADS) as pool:
             for key, body in zip(keys, pool.map(self._home.state.read_once, keys), strict=True):
-                self._kinds[key] = Verdict.model_validate_json(body or b"").kind
+                if body is not None:  # one that is only claimed yet is read at the next look
+                    self._kinds[key] = parse_verdict(key, body).kind

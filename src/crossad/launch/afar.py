@@ -11,7 +11,7 @@ from typing import Any
 
 from crossad.errors import DataError
 from crossad.launch.standing import Observer, Standing, StandingState
-from crossad.launch.state import Trainer, Verdict, verdict_key
+from crossad.launch.state import Trainer, Verdict, parse_verdict, verdict_key
 from crossad.launch.words import clock, describe
 from crossad.results.beacons import Beacon, beacon_folder, read_beacon
 from crossad.results.home import Home
@@ -71,7 +71,9 @@ def view(home: Home, run: str, wanted: Sequence[str]) -> View:
         closed = _closed(listed, run, told, retries)
         bodies = pool.map(state.read_once, closed.values())
         verdicts = {
-            one: Verdict.model_validate_json(body) for one, body in zip(closed, bodies, strict=True) if body is not None
+            one: parse_verdict(key, body)
+            for (one, key), body in zip(closed.items(), bodies, strict=True)
+            if body is not None
         }
         open_ = [one for one in wanted if one not in committed]
         failed = ledger.failed(open_)

@@ -19,7 +19,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from crossad.errors import UsageError
+from crossad.errors import DataError, UsageError, first_fault
 from crossad.files import write_atomic
 from crossad.launch.process import Mark, mark
 from crossad.results.beacons import generation_of
@@ -98,8 +98,9 @@ class RunState:
 
     def verdict(self, condition_id: str) -> Verdict | None:
         """The verdict on the present generation, if it is closed."""
-        body = self.store.read_once(verdict_key(self.run, condition_id, self.generation(condition_id)))
-        return None if body is None else Verdict.model_validate_json(body)
+        key = verdict_key(self.run, condition_id, self.generation(condition_id))
+        body = self.store.read_once(key)
+        return None if body is None else parse_verdict(key, body)
 
     def close(
         self,
@@ -161,6 +162,21 @@ class RunState:
 def verdict_key(run: str, condition_id: str, generation: int) -> str:
     """The object that closes a generation of a condition."""
     return run_key(run, f"verdicts/{condition_id}/{generation:04d}.json")
+
+
+def parse_verdict(key: str, body: bytes) -> Verdict:
+    """A verdict as it was read.
+
+    Raises:
+        DataError: it is damaged, or of another version.
+    """
+    try:
+        return Verdict.model_validate_json(body)
+    except ValidationError as error:
+        raise DataError(
+            f"not a verdict of this crossad version: {key}: {first_fault(error, 'file')}",
+            hint="the file is damaged, or another version wrote it; move it away, and the condition is open again",
+        ) from error
 
 
 def now_text() -> str:
