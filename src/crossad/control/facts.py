@@ -48,8 +48,9 @@ class Teller:
         """(condition id, generation) of all objects of a kind."""
         below = run_key(self._run, kind)
         for entry in self._home.state.list(below):
-            one, _, number = entry.key.removeprefix(below).partition("/")
-            yield one, int(number.removesuffix(".json"))
+            one, _, name = entry.key.removeprefix(below).partition("/")
+            if (number := name.removesuffix(".json")).isdigit():
+                yield one, int(number)
 
     def _read(self, keys: list[str]) -> None:
         with ThreadPoolExecutor(THREADS) as pool:

@@ -30,6 +30,7 @@ class Cluster:
         """Nothing is sent yet."""
         self._connection, self._say, self.patience = connection, say, patience
         self._announced = False
+        self._warned: set[str] = set()  # what a server says of one object it says of thousands like it
 
     @property
     def place(self) -> Place:
@@ -101,7 +102,9 @@ class Cluster:
         what = f"create {body.get('kind', resource)} {body['metadata']['name']}"
         reply = self._ask("POST", resource.path(self.place.namespace), query, body, what)
         for warning in reply.warnings:
-            self._say(f"the server warns: {warning}")
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self._say(f"the server warns: {warning}")
         return _object(reply)
 
     def delete(self, resource: Resource, name: str, *, uid: str | None = None) -> None:

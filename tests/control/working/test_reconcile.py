@@ -204,6 +204,26 @@ def test_a_job_that_does_not_start_in_time_gives_its_slot_to_the_next(lab: Lab) 
     assert ids(lab.jobs()) == [["b"]]
 
 
+def test_what_restricted_does_not_admit_is_warned_of_once_and_closed_with_the_reason(lab: Lab) -> None:
+    labels = {"metadata": {"labels": {"pod-security.kubernetes.io/warn": "restricted"}}}
+    patch(lab.plane, f"/api/v1/namespaces/{lab.namespace}", labels)
+    lab.pin(make_plan("a", "b"), podOverlay={"spec": {"hostNetwork": True}}, **{"control.startDeadlineSeconds": 3600})
+    worker = lab.reconciler()
+    worker.once()
+    assert sum("the server warns" in line and "hostNetwork" in line for line in lab.said) == 1
+    refused = f"/api/v1/namespaces/{lab.namespace}/events?fieldSelector=reason=FailedCreate"
+    subjects = lambda found: {one["involvedObject"]["name"] for one in found["items"]}  # noqa: E731 - said once
+    lab.plane.until(refused, lambda found: len(subjects(found)) == 2)
+    lab.store.ahead = timedelta(seconds=3601)
+    worker.once()
+    for one in "ab":
+        verdict = lab.verdict(one)
+        assert verdict is not None
+        assert 'violates PodSecurity "restricted' in verdict.reason
+    assert lab.work().exit_code == PARTIAL
+    assert lab.jobs() == []
+
+
 def test_what_a_queue_does_to_a_job_is_left_alone(lab: Lab) -> None:
     """As Kueue does: suspended by a webhook, a node selector injected; submitted again, released."""
 
