@@ -141,8 +141,8 @@ def test_every_option_has_words(verb: str) -> None:
 
 
 def test_an_unknown_verb_is_answered_with_the_near_one() -> None:
-    done = bare("from crossad.cli import main; main()", "reprot")
-    assert (done.returncode, "Did you mean 'report'?" in done.stderr) == (64, True)
+    done = bare("from crossad.cli import main; main()", "stauts")
+    assert (done.returncode, "Did you mean 'status'?" in done.stderr) == (64, True)
 
 
 def test_the_import_contracts_hold() -> None:

@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
     ("typed", "offered"),
     [
         ("crossad st", ["status", "store"]),
-        ("crossad re", ["render", "retry", "report"]),
+        ("crossad re", ["render", "retry", "report", "repro"]),
         ("crossad run --fr", ["--fresh"]),
         ("crossad data ch", ["check"]),
         ("crossad schema --format m", ["markdown"]),

@@ -32,6 +32,7 @@ VERBS = {
     "gc": "Remove what a run that is over leaves in the cluster.",
     "report": "Compare all conditions: one HTML page, CSV, JSON, Markdown.",
     "compare": "Compare two conditions on the same images.",
+    "repro": "Show the exact command and hashes behind the numbers of a record, and what differs now.",
     "fetch": "Bring a run from the store, verified: the same tree as a local run leaves.",
     "synth": "Write synthetic HDMAP domains (physics-based, labelled synthetic).",
     "data": "Check data before the first GPU; import raw .mat arrays; pack images into a bucket.",

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from crossad.errors import DataError
+from crossad.errors import DataError, first_fault
 from crossad.results.home import Home, Kept
 from crossad.results.ledger import COMMITS
 from crossad.results.manifest import Manifest, parse_manifest
@@ -74,19 +74,26 @@ def _one(home: Home, key: str) -> Past | None:
     """The cost that a commit leads to; None for what cannot be read: an estimate stops nobody."""
     try:
         commit = home.ledger.read(key)
-        record = None if commit is None else _read(home, commit.get("record"))
+        record = None if commit is None else read_kept(home, commit.get("record"))
         if commit is None or record is None:
             return None
-        manifest = _read(home, commit.get("manifest"))
+        manifest = read_kept(home, commit.get("manifest"))
         left = None if manifest is None else _bytes(parse_manifest(manifest, key))
         return cost(Record.model_validate_json(record), left)
     except (DataError, ValidationError):
         return None
 
 
-def _read(home: Home, kept: Any) -> bytes | None:  # noqa: ANN401 - of a commit that anybody may have written
-    """The bytes that a commit names, verified; nothing where they are gone or others."""
-    named = Kept.model_validate(kept)
+def read_kept(home: Home, kept: Any) -> bytes | None:  # noqa: ANN401 - of a commit that anybody may have written
+    """The bytes of a small object that a commit names, verified; None where they are gone or others.
+
+    Raises:
+        DataError: the commit names nothing.
+    """
+    try:
+        named = Kept.model_validate(kept)
+    except ValidationError as error:
+        raise DataError(f"not a commit of this crossad version: {first_fault(error, 'record')}") from error
     try:
         body = home.state.get(named.ref) if home.remote else (home.results / named.ref).read_bytes()
     except (ObjectMissing, OSError):

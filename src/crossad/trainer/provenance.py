@@ -6,9 +6,7 @@ import hashlib
 import os
 import platform
 import resource
-import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -16,11 +14,12 @@ import torch
 from crossad.conditions.model import Config
 from crossad.files import sha256_file
 from crossad.results.record import Provenance
+from crossad.surroundings import commit, cpu, libraries
 from crossad.trainer.detector import Detector
 from crossad.trainer.device import describe
 from crossad.version import __version__
 
-LIBRARIES = ("torch", "torchvision", "lightning", "anomalib", "timm", "numpy", "opencv-python", "safetensors")
+_COMMIT = commit()  # now: a checkout may move on while the code that was imported runs
 
 
 def provenance(
@@ -31,11 +30,11 @@ def provenance(
     return Provenance(
         crossad_version=__version__,
         crossad_commit=os.environ.get("CROSSAD_COMMIT") or _COMMIT,
-        libraries={name: found for name in LIBRARIES if (found := _version(name))},
+        libraries=libraries(),
         python=platform.python_version(),
         device=describe(device),
         threads=torch.get_num_threads(),
-        cpu=_cpu(),
+        cpu=cpu(),
         precision=precision,
         seed=config.seed,
         deterministic=torch.are_deterministic_algorithms_enabled(),
@@ -63,37 +62,3 @@ def peak_memory() -> int:
     """Peak resident memory of this process, bytes (ru_maxrss is in kB on Linux, in bytes on macOS)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """The commit of the checkout this package runs from; None for an installed package."""
-    here = Path(__file__).resolve().parent
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(here), "rev-parse", "HEAD"],  # noqa: S607 - git by name, as everywhere
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return found.stdout.strip() or None
-
-
-_COMMIT = _commit()  # now: a checkout may move on while the code that was imported runs
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
