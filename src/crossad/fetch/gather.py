@@ -11,7 +11,7 @@ from crossad.analysis.holes import Hole, State
 from crossad.errors import MissingInputError
 from crossad.fetch.found import find_plan
 from crossad.fetch.reports import report_folder
-from crossad.fetch.session import Advance, fetch
+from crossad.fetch.session import Advance, fetch, fetch_records
 from crossad.fetch.wanted import Kind
 from crossad.launch.afar import FarObserver
 from crossad.launch.standing import StandingState
@@ -47,8 +47,10 @@ def gather(home: Home, runs: Sequence[str], advance: Advance, told: Known | None
         raise MissingInputError(f"no run in {home.uri}", hint="start one: crossad run FILE --store s3://bucket/prefix")
     for run in names:
         plan = find_plan(home, run)
-        only = _FULL if len(plan.conditions) <= PICTURED else _FULL[:1]
-        fetched = fetch(home, run, mirror, only=only, advance=advance)
+        if len(plan.conditions) <= PICTURED:
+            fetched = fetch(home, run, mirror, only=_FULL, advance=advance)
+        else:
+            fetched = fetch_records(home, run, mirror, advance=advance)
         known |= dict(told) if told is not None else _seen(FarObserver(home, plan))
         known |= _damaged(plan, fetched.damaged)
     return collect(mirror, names, home.ledger, known)

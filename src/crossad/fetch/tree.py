@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from crossad.crew import spread
 from crossad.errors import DataError
 from crossad.fetch.found import Found, refused
 from crossad.fetch.runlogs import write_logs
@@ -19,6 +20,7 @@ from crossad.results.manifest import Artifact, Manifest, parse_manifest, write_m
 from crossad.results.plan import Plan, revision_key
 from crossad.store.disk import translated
 
+THREADS = 8  # that write small files
 _UNFINISHED = re.compile(r"\..*\.[0-9a-f]{16}\.(part|zip|tmp)")
 
 
@@ -85,17 +87,27 @@ def write_run(paths: RunPaths, plan: Plan, found: Sequence[Found]) -> None:
         found: conditions that are here, whole, as far as they were asked for.
     """
     home = FolderHome(paths.results)
-    text = plan.model_dump_json(indent=2) + "\n"
-    home.state.put(revision_key(plan.run, plan.revision), text.encode())
-    write_atomic(paths.plan, text)
-    for one in found:
+    write_plan(paths, plan)
+
+    def place(one: Found) -> None:
         condition = paths.condition(one.entry.name)
         _link(paths, condition)
         if one.commit is not None:
             _commit(home, one, condition)
+
+    with spread(place, found, THREADS) as placed:  # each waits for the disk
+        for _ in placed:
+            pass
     wrong = refused(plan)
     entries = [entry for place, entry in enumerate(plan.conditions) if place not in wrong]
     write_logs(paths, {entry.name: paths.condition(entry.name) for entry in entries})
+
+
+def write_plan(paths: RunPaths, plan: Plan) -> None:
+    """A run's plan, as the folder's own."""
+    text = plan.model_dump_json(indent=2) + "\n"
+    FolderHome(paths.results).state.put(revision_key(plan.run, plan.revision), text.encode())
+    write_atomic(paths.plan, text)
 
 
 def _link(paths: RunPaths, condition: ConditionPaths) -> None:
