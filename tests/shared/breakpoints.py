@@ -129,12 +129,12 @@ class Watch:
             self._hit(strike.signal)
         try:
             yield
+            if verb == "put" and key.startswith("checkpoints/"):
+                self.pointers += 1
         finally:  # what a server refuses (somebody created it first) was asked for, too
             os.write(self._journal, f"{verb} {key}\n".encode())
-        if verb == "put" and key.startswith("checkpoints/"):
-            self.pointers += 1
-        if mine and strike and strike.moment == "after":
-            self._hit(strike.signal)
+            if mine and strike and strike.moment == "after":
+                self._hit(strike.signal)
 
     def _file(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Told of everything that Python does, before it does it."""
