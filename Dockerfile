@@ -5,8 +5,8 @@
 #
 # Arguments and secrets (docs/images.md has examples):
 #   BASE      Debian 12 by digest; a mirror, or a newer digest, is given the same way
-#   CUDA      torch's CUDA variant, such as cu128: takes requirements/trainer-cu128.txt, which `make lock CUDA=cu128` writes;
-#             empty takes requirements/trainer.txt, that is what PyPI has
+#   CUDA      torch's CUDA variant, such as cu128: takes requirements/trainer-cu128.txt, a lock that docs/images.md says how
+#             to make; empty takes requirements/trainer.txt, that is what PyPI has
 #   VERSION, COMMIT   for the labels, and for the birth certificate in every record
 #   secret "ca"       the certificates that this site trusts, where a proxy signs TLS anew; only while building
 #

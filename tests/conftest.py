@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-# for every room: stores on real servers, a real control plane, both images
-pytest_plugins = ["storefixtures", "clusterfixtures", "imagefixtures"]
+# for every room: stores on real servers, a real control plane, both images, a real node
+pytest_plugins = ["storefixtures", "clusterfixtures", "imagefixtures", "nodefixtures"]
 BROWSER_TESTS = "test_page_in_browser.py"
 NO_BROWSER = shutil.which("chromium") is None and os.environ.get("CI") != "true"
 

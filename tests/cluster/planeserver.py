@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import clusterbuild
@@ -31,14 +32,29 @@ USERS = {  # user -> group; a token each
 }
 
 
+@dataclass(frozen=True)
+class Reach:
+    """Where the API server listens, and who may come besides its own."""
+
+    address: str = "127.0.0.1"
+    port: int = 0  # 0: a free one
+    advertised: str = "127.0.0.1"
+    users: dict[str, str] = field(default_factory=dict)  # user -> group
+    words: tuple[str, ...] = ()  # further options
+
+
+LOOPBACK = Reach()
+
+
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[Plane]:
-    """A running control plane, which ends on the way out."""
+def serving(folder: Path, reach: Reach = LOOPBACK, *, alone: bool = False) -> Iterator[Plane]:
+    """A running control plane, which ends on the way out; `alone`: the API server without controllers and nodes."""
     programs = clusterbuild.programs()
     keys, (etcd_port, peer_port, api_port, *spare) = _keys(folder), free_ports(6)
-    tokens = {user: secrets.token_hex(16) for user in USERS}
+    api_port, users = reach.port or api_port, {**USERS, **reach.users}
+    tokens = {user: secrets.token_hex(16) for user in users}
     (folder / "tokens.csv").write_text(
-        "".join(f'{tokens[user]},{user},{number},"{group}"\n' for number, (user, group) in enumerate(USERS.items()))
+        "".join(f'{tokens[user]},{user},{number},"{group}"\n' for number, (user, group) in enumerate(users.items()))
     )
     with contextlib.ExitStack() as stack:
 
@@ -47,11 +63,14 @@ def serving(folder: Path) -> Iterator[Plane]:
 
         etcd = start("etcd", *_etcd(folder, etcd_port, peer_port))
         wait_for("etcd", lambda: answers(f"http://127.0.0.1:{etcd_port}/health"), etcd)
-        server = start("kube-apiserver", *_apiserver(folder, etcd_port, api_port, keys))
+        server = start("kube-apiserver", *_apiserver(folder, etcd_port, api_port, keys, reach))
         authority = folder / "certificates/apiserver.crt"
         wait_for("kube-apiserver", authority.exists, server)
-        plane = Plane(f"https://127.0.0.1:{api_port}", authority, folder, tokens, programs)
+        plane = Plane(f"https://{reach.address}:{api_port}", authority, folder, tokens, programs)
         wait_for("kube-apiserver", plane.ready, server)
+        if alone:
+            yield plane
+            return
         controllers = start("kube-controller-manager", *_controllers(plane, keys[0], spare[0]))
         scheduler = start("kube-scheduler", *_scheduler(plane, spare[1]))
         kwok = start("kwok", *_kwok(plane, spare[2]))
@@ -96,15 +115,15 @@ def _etcd(folder: Path, port: int, peer_port: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _apiserver(folder: Path, etcd_port: int, port: int, keys: tuple[Path, Path]) -> tuple[str, ...]:
+def _apiserver(folder: Path, etcd_port: int, port: int, keys: tuple[Path, Path], reach: Reach) -> tuple[str, ...]:
     return (
         f"--etcd-servers=http://127.0.0.1:{etcd_port}", f"--cert-dir={folder / 'certificates'}",
-        f"--secure-port={port}", "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
+        f"--secure-port={port}", f"--bind-address={reach.address}", f"--advertise-address={reach.advertised}",
         "--service-cluster-ip-range=10.96.0.0/24", "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-signing-key-file={keys[0]}", f"--service-account-key-file={keys[1]}",
-        f"--token-auth-file={folder / 'tokens.csv'}", "--profiling=false",
+        f"--token-auth-file={folder / 'tokens.csv'}", "--profiling=false", *reach.words,
     )  # fmt: skip
 
 

@@ -56,6 +56,7 @@ def image(target: str) -> str:
         if not _known(name):
             print(f"building the image {target} (minutes, once)", file=sys.stderr)  # noqa: T201 - to a person
             _build(target, name, key)
+            _forget_others(name)
     return name
 
 
@@ -97,6 +98,15 @@ def _build(target: str, name: str, key: str) -> None:
     )  # fmt: skip
 
 
+def _forget_others(name: str) -> None:
+    """Remove what older content made; layers that this image has, too, stay."""
+    repository = name.rpartition(":")[0]
+    for other in buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
+        if other.startswith(f"{repository}:") and other != name:
+            with contextlib.suppress(RuntimeError):  # another session's test uses it: next time
+                buildah("rmi", other)
+
+
 def _base() -> str:
     """The id of Debian's image, made now unless the cache has it."""
     if not _known(BASE):
@@ -111,7 +121,7 @@ def _base() -> str:
             (Path(root) / part / "partial").mkdir(parents=True)
         buildah("config", "--cmd", "bash", made)
         buildah("commit", "--quiet", "--signature-policy", policy(), "--rm", made, BASE)
-    return buildah("images", "--quiet", "--no-trunc", BASE)
+    return buildah("images", "--quiet", "--no-trunc", BASE).removeprefix("sha256:")
 
 
 def _known(name: str) -> bool:
