@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from crossad.errors import (
     ConditionError,
@@ -16,7 +17,7 @@ from crossad.errors import (
 )
 from crossad.files import canonical_json
 from crossad.manifests import pod, words
-from crossad.manifests.names import digest, object_name, run_hash
+from crossad.manifests.names import PART, digest, object_name, run_hash
 from crossad.manifests.overlay import merge
 from crossad.manifests.parts import Resources
 from crossad.manifests.pod import Object
@@ -33,7 +34,18 @@ HOPELESS = sorted(
 )
 MARGIN_SECONDS = 10  # of the grace: the last upload, the end of the process
 Group = tuple[PlanEntry, ...]
-Specs = dict[str, Object]  # of one run and one cluster's settings, by what decides them
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all Jobs have in common whose conditions ask for the same, without labels and what each carries."""
+
+    spec: Object  # without its template
+    pod: Object
+    pod_json: str  # canonical, the most of what a Job's name is a hash of
+
+
+Specs = dict[str, Shared]  # of one run and one cluster's settings, by what decides them
 
 
 def groups(entries: Iterable[PlanEntry]) -> list[Group]:
@@ -75,11 +87,13 @@ def trainer_job(
     _check_together(entries)
     text = plan_json(carried(plan, entries))
     labels = _labels(plan, entries, settings, generation)
-    spec = _labelled(_shared_spec(plan, entries[0], settings, {} if specs is None else specs), settings, labels)
+    shared = _shared(plan, entries[0], settings, {} if specs is None else specs)
+    spec = _labelled(shared.spec, settings, labels)
     # the hash is of the plain text: two machines may pack it differently
     ids, content = [entry.condition_id for entry in entries], hashlib.sha256(text.encode()).hexdigest()
-    full = digest([plan.run, ids, generation, settings.namespace, spec, content])
-    spec["template"]["spec"] = _carrying(spec["template"]["spec"], pack_text(text))
+    spec["template"]["spec"] = PART
+    full = digest([plan.run, ids, generation, settings.namespace, spec, content], shared.pod_json)
+    spec["template"]["spec"] = _carrying(shared.pod, pack_text(text))
     told = [{"experiment": entry.experiment_id, "id": entry.condition_id, "name": entry.name} for entry in entries]
     return {
         "apiVersion": "batch/v1",
@@ -140,16 +154,17 @@ def _labels(plan: Plan, entries: Sequence[PlanEntry], settings: Settings, genera
     }
 
 
-def _shared_spec(plan: Plan, entry: PlanEntry, settings: Settings, specs: Specs) -> Object:
-    """The spec of all Jobs whose conditions ask for the same, without labels and what it carries."""
+def _shared(plan: Plan, entry: PlanEntry, settings: Settings, specs: Specs) -> Shared:
     kind = canonical_json([entry.config["model_type"], entry.resources])
     if kind not in specs:
-        specs[kind] = _spec(plan, settings, settings.resources_of(entry.config["model_type"], entry.resources))
+        found = _pod(plan, settings, settings.resources_of(entry.config["model_type"], entry.resources))
+        if overlay := settings.pod_overlay.get("spec"):
+            found = merge(found, overlay, "podOverlay.spec")
+        specs[kind] = Shared(_spec(settings), found, canonical_json(found))
     return specs[kind]
 
 
-def _spec(plan: Plan, settings: Settings, resources: Resources) -> Object:
-    made, overlay = _pod(plan, settings, resources), settings.pod_overlay.get("spec")
+def _spec(settings: Settings) -> Object:
     return {
         "completions": 1,
         "parallelism": 1,
@@ -159,7 +174,6 @@ def _spec(plan: Plan, settings: Settings, resources: Resources) -> Object:
             "rules": failure_rules(words.TRAINER, HOPELESS, [InterruptedRun.exit_code]),
         },
         "ttlSecondsAfterFinished": settings.job.ttl_seconds,
-        "template": {"spec": merge(made, overlay, "podOverlay.spec") if overlay else made},
     }
 
 
@@ -171,7 +185,7 @@ def _labelled(spec: Object, settings: Settings, labels: dict[str, str]) -> Objec
         metadata["annotations"] = dict(settings.annotations)
     if overlay := settings.pod_overlay.get("metadata"):
         metadata = merge(metadata, overlay, "podOverlay.metadata")
-    return {**spec, "template": {"metadata": metadata, **spec["template"]}}
+    return {**spec, "template": {"metadata": metadata}}
 
 
 def _pod(plan: Plan, settings: Settings, resources: Resources) -> Object:

@@ -9,12 +9,20 @@ from crossad.files import canonical_json
 
 LONGEST = 52  # of a Job: its pods' names add a hyphen and five characters, and 63 is the end
 HASH = 10
+PART = "\0part"  # no name, label or path holds a zero
+_PART_JSON = canonical_json(PART)
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 
 
-def digest(value: object) -> str:
-    """SHA-256 of a JSON value, in hex."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+def digest(value: object, part: str | None = None) -> str:
+    """SHA-256 of a JSON value, in hex.
+
+    Args:
+        value: what to hash.
+        part: canonical JSON of what stands at `PART` in it: large parts that many values share are spelled once.
+    """
+    text = canonical_json(value)
+    return hashlib.sha256((text if part is None else text.replace(_PART_JSON, part, 1)).encode()).hexdigest()
 
 
 def object_name(text: str, full: str, *, prefix: str = "") -> str:
