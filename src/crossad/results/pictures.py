@@ -17,6 +17,7 @@ from crossad.store.keys import check_key
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # equal pictures make equal archives
 SUFFIX = ".jpg"
+BLOCK = 2**20
 LARGEST = 64 * 2**20  # bytes of one picture; the largest ever drawn has two
 # what the library raises on archives that were made to mislead it
 _MISREAD = (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, OverflowError, struct.error, zipfile.LargeZipFile)
@@ -54,7 +55,7 @@ def unpack_pictures(archive: Path, folder: Path) -> None:
             for member in members:
                 (folder / member.filename).unlink(missing_ok=True)  # a link is not followed
                 with packed.open(member) as source, (folder / member.filename).open("xb") as target:
-                    shutil.copyfileobj(source, target)
+                    shutil.copyfileobj(source, target, BLOCK)  # most pictures in one step: 16 threads take turns
                     if target.tell() != member.file_size:
                         raise DataError(f"{told}: {member.filename[:80]!r} ends early")
     except _MISREAD as error:
