@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import time
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,25 @@ def test_another_machine_continues_from_the_checkpoint_and_ends_with_the_same_we
     (parent,) = manifest.parents
     assert pointer.endswith(f"/{parent}.json")
     log = log_of(store, manifest)
+    assert log.index("Started: tiny") < log.index("Interrupted") < log.rindex("Started: tiny") < log.index("Finished")
+
+
+def test_the_last_words_of_an_attempt_are_joined_even_where_its_state_was_sent_before_them(on, store, quick):
+    first = on("one", where={"ship_seconds": 0.01, "checkpoint_seconds": 0.0})
+
+    def stop_once_sent(step):
+        if step == 2:
+            until = time.monotonic() + 60
+            while [json.loads(store.get(key))["step"] for key in keys(store, "checkpoints/")] != [step]:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            raise InterruptedRun("between two safe points")
+
+    quick.on_step = stop_once_sent
+    with pytest.raises(InterruptedRun):
+        run.run_condition(first)
+    quick.on_step = lambda step: None
+    log = log_of(store, manifest_of(store, run.run_condition(on("two"))))
     assert log.index("Started: tiny") < log.index("Interrupted") < log.rindex("Started: tiny") < log.index("Finished")
 
 

@@ -44,7 +44,7 @@ class BucketOutbox:
         self._changing = threading.Lock()  # of `_last` and `_waiting`
         self._closing = threading.Event()
         self._waiting: _Unsent | None = None  # the newest checkpoint that is not sent yet
-        self._sent: Checkpoint | None = None
+        self._sent: tuple[str, Checkpoint] | None = None  # the work, and what its pointer says
         self._sending = threading.Lock()
         self._parents: tuple[str, ...] = ()
         self._pump = threading.Thread(target=self._pump_on, name="crossad-logs", daemon=True)
@@ -65,6 +65,7 @@ class BucketOutbox:
         self._pump.join()
         try:
             self._ship()
+            self._name_last_pieces()
         except CrossadError as fault:
             if error is None:
                 raise
@@ -187,19 +188,35 @@ class BucketOutbox:
             checkpoint=kept,
             attempt=self._sender.attempt,
             parents=self._parents,
-            logs={name: self._logs.chunks(name) for name in self._logs.files},
+            logs=self._pieces(),
         )
+        before = self._sent
+        self._point(work, found)
+        if before is not None and before[1].checkpoint.ref != kept.ref:
+            self._home.state.delete(before[1].checkpoint.ref)
+
+    def _point(self, work: str, found: Checkpoint) -> None:
+        """Lead whoever continues to a checkpoint."""
         self._home.state.put(pointer_key(work, self._sender.attempt), found.model_dump_json().encode())
-        before, self._sent = self._sent, found
-        if before is not None and before.checkpoint.ref != kept.ref:
-            self._home.state.delete(before.checkpoint.ref)
+        self._sent = work, found
+
+    def _name_last_pieces(self) -> None:
+        """What was logged after the newest state, such as why the attempt ended, is joined by whoever continues it."""
+        with self._sending:
+            if self._sent is not None and self._sent[1].logs != (pieces := self._pieces()):
+                work, found = self._sent
+                self._point(work, found.model_copy(update={"logs": pieces}))
+
+    def _pieces(self) -> dict[str, tuple[Kept, ...]]:
+        """The pieces of each log so far."""
+        return {name: self._logs.chunks(name) for name in self._logs.files}
 
     def _prune(self, work: str) -> None:
         with self._sending:
             sent, self._sent = self._sent, None
             if sent is not None:
                 self._home.state.delete(pointer_key(work, self._sender.attempt))
-                self._home.state.delete(sent.checkpoint.ref)
+                self._home.state.delete(sent[1].checkpoint.ref)
 
 
 def _told(kept: Mapping[Path, Kept], root: Path) -> list[dict[str, Any]]:
