@@ -8,6 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(CACHE)/uv/bin/uv
 DEMO ?= demo
+SBOM ?= dist
 # importing torch and anomalib compiles thousands of files: keep what was compiled, whatever the shell says
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -56,6 +57,12 @@ images: setup  ## Build both images of the Dockerfile, as root without a contain
 	    apt-get install -y -qq --no-install-recommends $(NODE_PACKAGES); } > /dev/null
 	@CACHE=$(CACHE) $(BIN)/python tests/images/imagebuild.py > /dev/null
 
+.PHONY: sbom
+sbom: images  ## Write both images' bills of materials (CycloneDX) to dist/
+	@test -x $(CACHE)/sbom/bin/python || $(UV) venv --quiet --python $(PYTHON) $(CACHE)/sbom
+	@$(UV) pip sync --quiet --require-hashes --python $(CACHE)/sbom/bin/python requirements/sbom.txt
+	@CACHE=$(CACHE) $(CACHE)/sbom/bin/python tests/images/materials.py $(SBOM)
+
 # the report page is tested in Debian's Chromium: root installs it, others use theirs or are told what is left out
 .PHONY: browser
 browser:
@@ -95,6 +102,8 @@ lock: $(UV)  ## Resolve the requirements anew, with hashes and without host name
 	    --extra cluster --extra s3 --extra report pyproject.toml --constraint requirements/dev.txt --output-file requirements/controller.txt
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 \
 	    requirements/build.in --output-file requirements/build.txt
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 \
+	    requirements/sbom.in --output-file requirements/sbom.txt
 
 .PHONY: clean
 clean:  ## Remove the environment, the caches and the demo

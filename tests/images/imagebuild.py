@@ -50,7 +50,7 @@ def buildah(*words: str | Path, told: bool = False) -> str:
 
 def image(target: str) -> str:
     """The name of a target's image, built now unless the cache has it; two builds at once wait for each other."""
-    with _alone():
+    with alone():
         key = _key(target, _base())
         name = f"localhost/crossad-{target}:{key}"
         if not _known(name):
@@ -62,7 +62,7 @@ def image(target: str) -> str:
 
 def pause() -> str:
     """The name of the image that holds a pod's namespaces: Debian asleep."""
-    with _alone():
+    with alone():
         name = f"localhost/crossad-pause:{_base()[:12]}"
         if not _known(name):
             made = buildah("from", "--pull-never", "--signature-policy", policy(), BASE)
@@ -79,7 +79,8 @@ def policy() -> Path:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
+    """While nobody else builds or removes images; sessions of tests wait for each other."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

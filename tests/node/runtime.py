@@ -63,7 +63,8 @@ class Runtime:
         image = layers.stored(name)
         pinned = f"{name.rpartition(':')[0]}@{image.digest}"
         if pinned not in self.ctr("images", "ls", "-q").split():
-            layers.link(image, self.ctr)
+            with imagebuild.alone():
+                layers.link(image, self.ctr)
             archive = self.folder / "image.tar"
             archive.write_bytes(image.archive())
             self.ctr("images", "import", str(archive))
