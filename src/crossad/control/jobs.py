@@ -21,6 +21,7 @@ TELLING = ("FailedCreate", "SuccessfulCreate", "FailedMount", "FailedAttachVolum
 METADATA = ("name", "uid", "creationTimestamp", "deletionTimestamp")
 UNPLACED = ("nodeSelector", "affinity", "tolerations", "volumes")  # of a pod: why it has no node
 STATUS = ("phase", "reason", "message", "containerStatuses", "initContainerStatuses")
+CONDITIONS = ("PodScheduled", "DisruptionTarget")
 EVENT = ("reason", "series", "lastTimestamp", "eventTime")
 
 
@@ -120,19 +121,23 @@ def _if_allowed(
 
 
 def _pod(found: Object) -> Object:
-    """A pod without what is long and says nothing here; one that has a node is not asked where it may run."""
+    """A pod without what says nothing here: how it ended if it ended badly, where it may run if it has no node."""
     metadata, spec, status = found["metadata"], found["spec"], found.get("status", {})
-    owners_ = [{"uid": owner["uid"]} for owner in metadata.get("ownerReferences") or []]
-    where = {} if "nodeName" in spec else {name: spec[name] for name in UNPLACED if name in spec}
-    conditions = [one for one in status.get("conditions") or [] if one["type"] in ("PodScheduled", "DisruptionTarget")]
+    slim = {**_some(metadata, METADATA), "ownerReferences": [{"uid": uid} for uid in owners(found)]}
+    if status.get("phase") == "Succeeded":
+        return {"metadata": slim, "spec": {"containers": []}, "status": {"phase": "Succeeded"}}
+    where = {} if "nodeName" in spec else _some(spec, UNPLACED)
     return {
-        "metadata": {**_some(metadata, METADATA), "ownerReferences": owners_},
+        "metadata": slim,
         "spec": {
             **_some(spec, ("nodeName",)),
             **where,
             "containers": [_some(container, ("resources",)) for container in spec["containers"]],
         },
-        "status": {**_some(status, STATUS), "conditions": conditions},
+        "status": {
+            **_some(status, STATUS),
+            "conditions": [one for one in status.get("conditions") or [] if one["type"] in CONDITIONS],
+        },
     }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from crossad.kube.connection import Connection, Reply
+from pydantic_core import from_json
+
+from crossad.kube.connection import METADATA, WHOLE, Connection, Reply
 from crossad.kube.faults import ClusterUnreachable, ListExpired, ObjectMissing
 from crossad.kube.patience import Patience
 from crossad.kube.resources import ACCESS_REVIEWS, PODS, Resource
@@ -89,8 +90,14 @@ class Cluster:
             if not token:
                 return kept
 
-    def post(self, resource: Resource, body: Object, *, dry_run: bool = False) -> Object:
+    def post(self, resource: Resource, body: Object, *, dry_run: bool = False, brief: bool = False) -> Object:
         """Create an object, in one request, without patience: `once.create_once` has it.
+
+        Args:
+            resource: the kind.
+            body: the object.
+            dry_run: have it admitted, and keep nothing.
+            brief: answer with its metadata alone.
 
         Raises:
             AlreadyExists: there is one of that name.
@@ -100,7 +107,8 @@ class Cluster:
         if not dry_run:
             self._announce()
         what = f"create {body.get('kind', resource)} {body['metadata']['name']}"
-        reply = self._ask("POST", resource.path(self.place.namespace), query, body, what)
+        path, accept = resource.path(self.place.namespace), METADATA if brief else WHOLE
+        reply = self._connection.request("POST", path, query, body, what, accept)
         for warning in reply.warnings:
             if warning not in self._warned:
                 self._warned.add(warning)
@@ -178,7 +186,7 @@ class Cluster:
 
 def _object(reply: Reply) -> Object:
     try:
-        found = json.loads(reply.body)
+        found = from_json(reply.body)  # twice as fast as json.loads, and a name that comes again is one object
     except ValueError as error:
         raise ClusterUnreachable("the API server's answer is cut or no JSON", hint="run again") from error
     return found if isinstance(found, dict) else {}
