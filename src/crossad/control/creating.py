@@ -54,7 +54,7 @@ def create_jobs(
         if enough.is_set() or stopped():
             return None, ""
         try:
-            creation = create_once(cluster, JOBS, make(piece), words.SPEC)
+            creation = create_once(cluster, JOBS, make(piece), words.SPEC, brief=True)
         except ObjectRefused as error:
             return Outcome.OTHER, error.message
         except QuotaExceeded as error:

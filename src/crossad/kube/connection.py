@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ from crossad.version import __version__
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
+WHOLE = "application/json"
+METADATA = f"{WHOLE};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{WHOLE}"  # a third of the bytes, and of the work
+TOKEN_SECONDS = 2.0  # between two looks at whether the token is another one now
 TIMEOUTS = (5.0, 60.0)  # seconds to connect, and between two bytes of an answer
 
 
@@ -43,6 +47,7 @@ class Connection:
         self._target, self._environ = target, os.environ if environ is None else environ
         self._lock = threading.Lock()
         self._worked = False
+        self._known: tuple[ApiClient | None, str | None, float] = None, None, 0.0
         self._api, self.place = self._connect()
 
     def request(
@@ -52,6 +57,7 @@ class Connection:
         query: Sequence[tuple[str, str]] = (),
         body: dict[str, Any] | None = None,
         what: str = "",
+        accept: str = WHOLE,
     ) -> Reply:
         """One request, sent once; only a refused token is read again and tried again.
 
@@ -61,15 +67,16 @@ class Connection:
             query: parameters of the URL.
             body: JSON to send.
             what: the request in a user's words, such as "create Job x".
+            accept: the form of the answer.
         """
         api, url = self._api, f"{path}?{urlencode(query)}" if query else path
         try:
-            return self._once(api, method, url, body, what)
+            return self._once(api, method, url, body, what, accept)
         except ClusterDenied as error:
             if error.right is not None or not self._renewed(api):
                 raise
         try:
-            return self._once(self._api, method, url, body, what)
+            return self._once(self._api, method, url, body, what, accept)
         except ClusterDenied as error:
             if error.right is None and self._worked:  # its new token may not have arrived yet
                 raise ClusterUnreachable(error.message, hint=error.hint, sent=False) from error
@@ -79,12 +86,14 @@ class Connection:
         """Close the connections."""
         self._api.close()
 
-    def _once(self, api: ApiClient, method: str, url: str, body: dict[str, Any] | None, what: str) -> Reply:
+    def _once(
+        self, api: ApiClient, method: str, url: str, body: dict[str, Any] | None, what: str, accept: str
+    ) -> Reply:
         from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - an extra
         from urllib3 import exceptions as http  # noqa: PLC0415 - an extra
 
-        host, headers = api.configuration.host, {"Accept": "application/json", "User-Agent": f"crossad/{__version__}"}
-        if token := api.configuration.get_api_key_with_prefix("BearerToken"):
+        host, headers = api.configuration.host, {"Accept": accept, "User-Agent": f"crossad/{__version__}"}
+        if token := self._token(api):
             headers["Authorization"] = token
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -102,6 +111,14 @@ class Connection:
             self._worked = True
             return Reply(data, tuple(_warnings(answer.headers.getlist("Warning"))))
         raise fault(read(what, str(self.place), answer.status, answer.headers, data))
+
+    def _token(self, api: ApiClient) -> str | None:
+        """The token, which the library reads from where it came; that costs more than sending a request."""
+        owner, token, until = self._known
+        if owner is not api or time.monotonic() > until:
+            token = api.configuration.get_api_key_with_prefix("BearerToken")
+            self._known = api, token, time.monotonic() + TOKEN_SECONDS
+        return token
 
     def _renewed(self, old: ApiClient) -> bool:
         """Read the credentials again; threads that met the same refusal share the new client."""

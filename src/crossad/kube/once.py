@@ -34,7 +34,9 @@ class Creation:
     found: Object
 
 
-def create_once(cluster: Cluster, resource: Resource, body: Object, annotation: str) -> Creation:
+def create_once(
+    cluster: Cluster, resource: Resource, body: Object, annotation: str, *, brief: bool = False
+) -> Creation:
     """Create an object, or say what is there in its place.
 
     Args:
@@ -42,6 +44,7 @@ def create_once(cluster: Cluster, resource: Resource, body: Object, annotation: 
         resource: the kind.
         body: the object; its annotation holds the hash of its content.
         annotation: that annotation's name.
+        brief: the metadata of a new object are enough.
 
     Raises:
         ClusterUnreachable: no answer within the patience.
@@ -52,7 +55,7 @@ def create_once(cluster: Cluster, resource: Resource, body: Object, annotation: 
     def attempt() -> Object:
         nonlocal lost
         try:
-            return cluster.post(resource, body)
+            return cluster.post(resource, body, brief=brief)
         except ClusterUnreachable as error:
             lost = lost or error.sent
             raise
