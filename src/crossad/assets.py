@@ -52,6 +52,7 @@ class Asset:
     tag: str
     models: tuple[str, ...]
     package: Package | None = None
+    licence: str = "Apache-2.0"  # of the weights, as timm states it
 
     @property
     def repository(self) -> str:

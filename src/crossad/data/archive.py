@@ -1,4 +1,7 @@
-"""One split's images as one uncompressed zip: the same images give the same bytes; nothing hostile is unpacked."""
+"""Images as one uncompressed zip: the same images give the same bytes; nothing hostile is unpacked.
+
+A split's images are an archive of `crossad data pack`; `write_members` and `unpack_members` serve other folders, too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import hashlib
 import os
 import stat
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -19,6 +22,7 @@ from crossad.store.faults import KeyRefused
 from crossad.store.keys import check_key
 
 Advance = Callable[[str, int, int], None]  # (what is done, how many more are, of how many in all)
+Wrong = Callable[[str], str | None]  # what is wrong with a member's name, or None
 BLOCK = 2**20
 STAMP = (1980, 1, 1, 0, 0, 0)  # a zip has no earlier one; the time of packing must not change the bytes
 _UNIX = 3
@@ -29,7 +33,7 @@ _ENCRYPTED = 0x1
 class Member:
     """An image of an archive."""
 
-    name: str  # below the split's folder: good/000000.png
+    name: str  # below the packed folder, a split's for one: good/000000.png
     sha256: str
     bytes: int
 
@@ -40,13 +44,24 @@ def write_archive(target: Path, images: Sequence[ImageFile], advance: Callable[[
     Raises:
         DataError: an image cannot be read, or its name cannot travel.
     """
+    named = ((image.path, image.relative.removeprefix(f"{image.split}/")) for image in images)
+    return write_members(target, named, _wrong_name, advance)
+
+
+def write_members(
+    target: Path, named: Iterable[tuple[Path, str]], wrong: Wrong, advance: Callable[[int], None]
+) -> list[Member]:
+    """Write files under names into a new archive, in their order; `advance` is told of each.
+
+    Raises:
+        DataError: a file cannot be read, or its name cannot travel.
+    """
     members = []
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for image in images:
-            name = image.relative.removeprefix(f"{image.split}/")
-            if wrong := _wrong_name(name):
-                raise DataError(f"{image.path}: cannot be packed: {wrong}", hint="rename the image")
-            members.append(_add(archive, image.path, name))
+        for path, name in named:
+            if told := wrong(name):
+                raise DataError(f"{path}: cannot be packed: {told}", hint="rename the image")
+            members.append(_add(archive, path, name))
             advance(1)
     return members
 
@@ -75,21 +90,45 @@ def unpack(archive: Path, folder: Path, known: Archive, advance: Callable[[int],
         DataError: it is no archive that `write_archive` makes: other names, links, compression, more than it says.
     """
     try:
+        members = unpack_members(archive, folder, (known.images, known.bytes), _wrong_name, advance)
+    except ValueError as error:
+        raise _hostile(str(error)) from error
+    for label in LABELS:
+        (folder / label).mkdir(parents=True, exist_ok=True)
+    return members
+
+
+def unpack_members(
+    archive: Path, folder: Path, most: tuple[int, int], wrong: Wrong, advance: Callable[[int], None]
+) -> list[Member]:
+    """Write an archive's members below a folder that has none of them, read-only; `advance` is told of each.
+
+    Args:
+        archive: the file.
+        folder: where to.
+        most: how many members there are, and how many bytes they have at most.
+        wrong: tells what is wrong with a name.
+        advance: told of each member.
+
+    Raises:
+        ValueError: it is no archive that `write_members` makes, and why.
+    """
+    try:
         with zipfile.ZipFile(archive) as opened:
             infos = opened.infolist()
-            _check(infos, known)
-            for label in LABELS:
-                (folder / label).mkdir(parents=True)
+            _check(infos, most, wrong)
             members = []
             for info in infos:
-                with opened.open(info) as source, (folder / info.filename).open("xb") as out:
+                target = folder / info.filename
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with opened.open(info) as source, target.open("xb") as out:
                     digest, size = _copy(source, out)
                     os.fchmod(out.fileno(), 0o444)  # results are remembered by these bytes
                 members.append(Member(info.filename, digest, size))
                 advance(1)
             return members
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, FileExistsError) as error:
-        raise _hostile(str(error)) from error
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, FileExistsError) as error:
+        raise ValueError(str(error)) from error
 
 
 def check_members(members: Sequence[Member], split: str, rows: str | None, lock: SplitLock) -> None:
@@ -110,24 +149,24 @@ def check_members(members: Sequence[Member], split: str, rows: str | None, lock:
         raise _hostile("its images are not those of the data lock")
 
 
-def _check(infos: Sequence[zipfile.ZipInfo], known: Archive) -> None:
+def _check(infos: Sequence[zipfile.ZipInfo], most: tuple[int, int], wrong: Wrong) -> None:
     """Everything that can be told before a byte is written."""
-    if len(infos) != known.images:
-        raise _hostile(f"it has {len(infos)} images, the index says {known.images}")
+    if len(infos) != most[0]:
+        raise ValueError(f"it has {len(infos)} images, the index says {most[0]}")
     if len({info.filename for info in infos}) != len(infos):
-        raise _hostile("it has a name twice")
-    if sum(info.file_size for info in infos) > known.bytes:
-        raise _hostile("its images are larger than the archive")
+        raise ValueError("it has a name twice")
+    if sum(info.file_size for info in infos) > most[1]:
+        raise ValueError("its images are larger than the archive")
     for info in infos:
         kind = stat.S_IFMT(info.external_attr >> 16)
-        if wrong := _wrong_name(info.orig_filename):
-            raise _hostile(f"{info.orig_filename[:80]!r}: {wrong}")
+        if told := wrong(info.orig_filename):
+            raise ValueError(f"{info.orig_filename[:80]!r}: {told}")
         if kind not in (0, stat.S_IFREG) or info.is_dir():
-            raise _hostile(f"{info.filename}: not a regular file")
+            raise ValueError(f"{info.filename}: not a regular file")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-            raise _hostile(f"{info.filename}: compressed")
+            raise ValueError(f"{info.filename}: compressed")
         if info.flag_bits & _ENCRYPTED:
-            raise _hostile(f"{info.filename}: encrypted")
+            raise ValueError(f"{info.filename}: encrypted")
 
 
 def _wrong_name(name: str) -> str | None:

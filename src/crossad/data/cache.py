@@ -46,6 +46,15 @@ def default_cache() -> Path:
     return Path(os.environ.get("CROSSAD_CACHE") or cache_folder()).absolute()
 
 
+@contextmanager
+def my_turn(cache: Path, name: str) -> Iterator[None]:
+    """Wait until no other process of this machine does the same with a cache."""
+    path = cache / "locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with alone(path, 0o666):
+        yield
+
+
 def nothing(*_: object) -> None:
     """Tell nobody how far it is."""
 
@@ -95,7 +104,8 @@ class Cache:
             if part.here:
                 continue
             # the first lock makes one account of the room for all who share an index; the second is for who do not
-            with self._writable(), self._alone(f"index-{self.index.sha256}"), self._alone(part.archive.sha256):
+            turns = (f"index-{self.index.sha256}", part.archive.sha256)
+            with self._writable(), my_turn(self.folder, turns[0]), my_turn(self.folder, turns[1]):
                 if not part.here:  # whoever was faster brought it while we waited
                     self._require_room([one for one in wanted[number:] if not one.here])
                     part.fetch(advance)
@@ -120,14 +130,6 @@ class Cache:
                 f" {-(-need // MIB)} MiB needed, {free // MIB} MiB free",
                 hint="name a folder with more room: --data-cache DIR, or CROSSAD_CACHE",
             )
-
-    @contextmanager
-    def _alone(self, name: str) -> Iterator[None]:
-        """Wait until no other process of this machine does the same."""
-        path = self.folder / "locks" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with alone(path, 0o666):
-            yield
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
@@ -195,7 +197,7 @@ class _Wanted:
         expected = Expected(known.bytes, known.sha256)
         if not expected.fits(path):
             try:
-                with _watched(aside, -(-known.bytes // MIB), partial(advance, f"fetch {self.name} (MiB)")):
+                with watched(aside, -(-known.bytes // MIB), partial(advance, f"fetch {self.name} (MiB)")):
                     self.cache.store.get_file(known.key, path, expected)
             except (ObjectDamaged, ObjectMissing) as error:
                 where = f"{self.cache.store.uri}/{known.key}"
@@ -243,7 +245,7 @@ def _bytes_in(folder: Path) -> int:
 
 
 @contextmanager
-def _watched(folder: Path, total: int, advance: Callable[[int, int], None]) -> Iterator[None]:
+def watched(folder: Path, total: int, advance: Callable[[int, int], None]) -> Iterator[None]:
     """Tell how many MiB of `total` came into a folder while somebody else writes there."""
     done, told = threading.Event(), 0
 

@@ -23,7 +23,8 @@ from crossad.store.once import CLAIMS, MARK
 
 THREADS = 16
 PROBE, LIVE = "probe", "live"
-OTHERS = frozenset({"archives", "sidecars", "crossad-data.json", "evaluations", MARK})  # crossad's, and not for here
+# crossad's, and not for here
+OTHERS = frozenset({"archives", "assets", "crossad-data.json", "evaluations", "sidecars", MARK})
 NAMED = 100  # objects of unknown kinds that are told by name
 EPOCH = datetime.fromtimestamp(0, UTC)
 Kind = Literal["upload", "probe", "checkpoint", "states", "attempt", "claim", "failure", "beacon", "withdrawn"]
