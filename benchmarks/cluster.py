@@ -26,6 +26,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,12 +41,11 @@ from plane import Plane  # noqa: E402 - as above
 
 from crossad.conditions.suite import load_suite  # noqa: E402 - as above
 from crossad.control.reconcile import Reconciler  # noqa: E402 - as above
-from crossad.control.submission import Unpinned  # noqa: E402 - as above
 from crossad.files import write_json  # noqa: E402 - as above
 from crossad.kube.cluster import open_cluster  # noqa: E402 - as above
 from crossad.kube.resources import JOBS, PODS, SERVICE_ACCOUNTS  # noqa: E402 - as above
 from crossad.kube.target import Target  # noqa: E402 - as above
-from crossad.manifests.job import trainer_jobs  # noqa: E402 - as above
+from crossad.manifests.job import Group, groups, trainer_jobs  # noqa: E402 - as above
 from crossad.manifests.load import parse_settings  # noqa: E402 - as above
 from crossad.manifests.planning import make_plan  # noqa: E402 - as above
 from crossad.manifests.settings import Settings  # noqa: E402 - as above
@@ -149,29 +149,48 @@ def bodies(plan: Plan, settings: Settings) -> list[bytes]:
     return [json.dumps(job).encode() for job in trainer_jobs(plan, changed)]
 
 
-def submit(plane: Plane, plan: Plan, settings: Settings, folder: Path, active: int) -> float:
-    """Seconds of a pass that creates the Jobs that are not there yet, up to some number."""
-    home = BucketHome(FolderStore(folder / "bucket"), folder / "work")
-    control = settings.control.model_copy(update={"max_active": active})
-    work = Unpinned(plan, settings.model_copy(update={"control": control}))
-    cluster = open_cluster(Target(str(plane.kubeconfig(None, SUBMITTED))), lambda text: None)
-    seconds = timed(Reconciler(cluster, home, RUN, lambda text: None, work=work).once)
-    cluster.close()
-    return seconds
+@dataclass
+class Growing:
+    """A plan of which more Jobs may be active, turn by turn."""
+
+    plan: Plan
+    settings: Settings
+    groups: list[Group] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.groups = groups(self.plan.conditions)
+
+    def look(self) -> bool:
+        """What may be active is no other work."""
+        return False
+
+    def name(self, condition_id: str) -> str:
+        """Nobody reads it."""
+        return condition_id
+
+    def allow(self, jobs: int) -> None:
+        """Let so many be active."""
+        control = self.settings.control.model_copy(update={"max_active": jobs})
+        self.settings = self.settings.model_copy(update={"control": control})
 
 
 def rates(plane: Plane, plan: Plan, settings: Settings, folder: Path) -> dict[str, Any]:
     """Raw creations and submissions in turns."""
-    ready, turns = bodies(plan, settings), []
+    ready, turns, work = bodies(plan, settings), [], Growing(plan, settings)
+    home = BucketHome(FolderStore(folder / "bucket"), folder / "work")
+    cluster = open_cluster(Target(str(plane.kubeconfig(None, SUBMITTED))), lambda text: None)
+    worker = Reconciler(cluster, home, RUN, lambda text: None, work=work)
     for turn in range(TURNS):
         start, end = len(ready) * turn // TURNS, len(ready) * (turn + 1) // TURNS
         before = time.process_time()
         raw_seconds = raw(plane, JOBS.path(RAW), ready[start:end])
         between = time.process_time()
-        submit_seconds = submit(plane, plan, settings, folder, end)
+        work.allow(end)
+        submit_seconds = timed(worker.once)
         told = {"raw_seconds": raw_seconds, "submit_seconds": submit_seconds, "jobs": end - start}
         client = {"raw": between - before, "submit": time.process_time() - between}
         turns.append({**told, "client_processor_seconds": client})
+    cluster.close()
     raw_rate, submit_rate = (len(ready) / sum(one[f"{kind}_seconds"] for one in turns) for kind in ("raw", "submit"))
     return {
         "job_bytes": sum(map(len, ready)) // len(ready),
