@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in lacking]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not the session: there is one on a machine, and other processes wait for it
 def real_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealNode]:
     """A cluster of one real node, with a store; pods get nowhere else."""
     import realnode
