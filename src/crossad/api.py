@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from crossad.data.places import Images
     from crossad.results.record import Record
+    from crossad.supplies.place import Shelf
 
 
 def run_experiment(
@@ -34,7 +35,7 @@ def run_experiment(
     name: str | None = None,
     run: str | None = None,
     gpu_id: str = "cpu",
-    weights_dir: Path | str | None = None,
+    weights_dir: Shelf | Path | str | None = None,
 ) -> Record:
     """Fit on the source, evaluate source and targets, leave the same tree as `crossad train`, return the record.
 
@@ -45,7 +46,8 @@ def run_experiment(
         name: The condition's name; default: model and source.
         run: The run's name; default: a timestamp.
         gpu_id: "cpu" or a CUDA device number.
-        weights_dir: Folder with pretrained weights, looked at before the hub cache and the built-in asset.
+        weights_dir: Folder with pretrained weights, or "s3://bucket/prefix" (docs/store.md); looked at before the hub
+            cache and the built-in asset.
 
     Raises:
         ConditionError: a key or value is wrong; every fault is named.
@@ -55,10 +57,11 @@ def run_experiment(
     from crossad.conditions.suite import parse_config  # noqa: PLC0415
     from crossad.data.places import as_images  # noqa: PLC0415
     from crossad.results.layout import run_name  # noqa: PLC0415
+    from crossad.supplies.place import as_shelf  # noqa: PLC0415
     from crossad.trainer.context import Task  # noqa: PLC0415
     from crossad.trainer.run import run_condition  # noqa: PLC0415
 
-    images = as_images(data)
+    images, shelf = as_images(data), as_shelf(weights_dir) if weights_dir else None
     parsed = resolve(parse_config(config), images.domains())
     task = Task(
         name or f"{parsed.model_type}_{parsed.source_domain}",
@@ -68,6 +71,7 @@ def run_experiment(
         run or run_name(datetime.now(UTC)),
         images=images,
         gpu_id=gpu_id,
-        weights_dir=Path(weights_dir) if weights_dir else None,
+        weights_dir=shelf.folder if shelf else None,
+        weights_store=shelf.store() if shelf else None,
     )
     return run_condition(task)

@@ -1,4 +1,4 @@
-"""`crossad assets`: what weights there are, where they lie, and bringing them into one folder."""
+"""`crossad assets`: what weights and textures there are, where they lie, and bringing them into a folder or a store."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossad.cli import VERBS
+from crossad.cli.assets_store import Chosen, list_store, pin_all, verify_store
 from crossad.cli.bad_input import bad_input
+from crossad.cli.place import Place, place_options
 
 if TYPE_CHECKING:
-    from crossad.assets import Asset
+    from crossad.assets import Asset, Found
 
 _HELP = f"""{VERBS["assets"]}
 
@@ -21,18 +23,28 @@ _HELP = f"""{VERBS["assets"]}
 crossad assets list
 crossad assets fetch tf_efficientnet_lite0 --weights weights
 crossad assets fetch wide_resnet50_2 --weights weights --from-hub
-crossad assets verify --weights weights
+crossad assets fetch wide_resnet50_2 --store s3://bucket/experiments --from-hub
+crossad assets verify --store s3://bucket/experiments
 """
-_FETCH_HELP = """Put weights into a folder and write down their hashes.
+_FETCH_HELP = """Put weights into a folder, or weights and textures into a store, pinned by their hashes.
 
 \b
 crossad assets fetch tf_efficientnet_lite0 --weights weights
 crossad assets fetch wide_resnet50_2 --weights weights --from-hub
+crossad assets fetch wide_resnet50_2 --store s3://bucket/experiments --from-hub
+crossad assets fetch --textures dtd=downloads/dtd/images --store s3://bucket/experiments
+
+With --store they go under assets/ there, where every trainer of that store finds them: it asks no hub. They are looked
+for in --weights, in the hub's cache and in the built-in package; only --from-hub downloads. Conditions name textures as
+"anomaly_source": "dtd:NAME". A name that is pinned keeps its meaning: other bytes under it are refused.
 """
-_VERIFY_HELP = """Hash the weights of a folder again and compare with what was fetched.
+_VERIFY_HELP = """Hash the weights of a folder, or all that is pinned in a store, again and compare.
 
 \b
 crossad assets verify --weights weights
+crossad assets verify --store s3://bucket/experiments
+
+Exit codes: 0 all as they were fetched, 1 something is missing, damaged or changed (each is named), 2 bad input.
 """
 _folder = click.option(
     "--weights", "weights_dir", type=click.Path(path_type=Path, file_okay=False), help="Folder with weights."
@@ -42,14 +54,18 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Facts as JSON o
 
 @click.group(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """List, fetch and verify pretrained weights."""
+    """List, fetch and verify pretrained weights and textures."""
 
 
-@command.command("list", help="Show which weights exist and where each is found on this machine.")
+@command.command("list", help="Show which weights exist and where each is found here; with --store, what it holds.")
 @_folder
+@place_options
 @_as_json
-def list_(weights_dir: Path | None, as_json: bool) -> None:
+def list_(weights_dir: Path | None, place: Place, as_json: bool) -> None:
     """Print a line an asset."""
+    if _named(place):
+        list_store(place, as_json)
+        return
     from crossad.assets import ASSETS
 
     rows = [_standing(asset, weights_dir) for asset in ASSETS.values()]
@@ -83,16 +99,39 @@ def _standing(asset: Asset, weights_dir: Path | None) -> dict[str, Any]:
 
 
 @command.command("fetch", help=_FETCH_HELP)
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1)
 @click.option(
-    "--weights", "weights_dir", type=click.Path(path_type=Path, file_okay=False), required=True,
-    help="Folder to put the weights into, each as NAME.safetensors.",
+    "--weights", "weights_dir", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to put the weights into, each as NAME.safetensors; with --store, where to look first.",
 )  # fmt: skip
+@click.option("--textures", multiple=True, metavar="NAME=FOLDER", help="Texture images, for a store; again for more.")
+@click.option("--licence", help="Of these assets, to be noted in a store.  [default: what is known of weights]")
 @click.option("--from-hub", is_flag=True, help="Download what this machine does not have from the model hub.")
+@place_options
 @_as_json
-def fetch(names: tuple[str, ...], weights_dir: Path, from_hub: bool, as_json: bool) -> None:
-    """Bring weights into a folder."""
+def fetch(
+    names: tuple[str, ...],
+    weights_dir: Path | None,
+    textures: tuple[str, ...],
+    licence: str | None,
+    from_hub: bool,
+    place: Place,
+    as_json: bool,
+) -> None:
+    """Bring weights into a folder, or weights and textures into a store."""
+    from crossad.errors import UsageError
+
     with bad_input():
+        if not names and not textures:
+            raise UsageError("nothing named", hint="crossad assets list shows what there is")
+        if _named(place):
+            pin_all(Chosen(names, textures, licence), lambda name: _find(name, weights_dir, from_hub), place, as_json)
+            return
+        if weights_dir is None or textures or licence:
+            raise UsageError(
+                "no place to put them" if weights_dir is None else "--textures and --licence are for a store",
+                hint="add --weights FOLDER (weights only), or --store STORE",
+            )
         rows = [_fetch(name, weights_dir, from_hub) for name in names]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -102,19 +141,35 @@ def fetch(names: tuple[str, ...], weights_dir: Path, from_hub: bool, as_json: bo
     click.echo(f"next: crossad run SUITE --weights {weights_dir}", err=True)
 
 
-def _fetch(name: str, weights_dir: Path, from_hub: bool) -> dict[str, str]:
-    """Bring one asset into the folder, from wherever it is found first."""
-    from crossad.assets import Found, asset_named, hash_tensors, locate, pin, pinned
-    from crossad.errors import DataError, MissingInputError
+def _named(place: Place) -> bool:
+    return bool(place.store or place.results_dir)
+
+
+def _find(name: str, weights_dir: Path | None, from_hub: bool) -> Found:
+    """An asset, wherever it is found first.
+
+    Raises:
+        MissingInputError: it is not on this machine, and the hub is not to be asked.
+    """
+    from crossad.assets import Found, asset_named, locate
+    from crossad.errors import MissingInputError
 
     asset = asset_named(name)
-    target = weights_dir / f"{name}.safetensors"
     try:
-        found = locate(name, weights_dir)
+        return locate(name, weights_dir)
     except MissingInputError:
         if not from_hub:
             raise
-        found = Found(_download(asset), f"hub {asset.repository}")
+        return Found(_download(asset), f"hub {asset.repository}")
+
+
+def _fetch(name: str, weights_dir: Path, from_hub: bool) -> dict[str, str]:
+    """Bring one asset into the folder."""
+    from crossad.assets import hash_tensors, pin, pinned
+    from crossad.errors import DataError
+
+    target = weights_dir / f"{name}.safetensors"
+    found = _find(name, weights_dir, from_hub)
     weights_dir.mkdir(parents=True, exist_ok=True)
     if found.package is not None:
         from crossad.trainer.backbones import convert_package
@@ -170,15 +225,22 @@ def _download(asset: Asset) -> Path:
 
 @command.command("verify", help=_VERIFY_HELP, short_help="Hash fetched weights again and compare.")
 @click.option(
-    "--weights", "weights_dir", type=click.Path(path_type=Path, file_okay=False, exists=True), required=True,
+    "--weights", "weights_dir", type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Folder that 'assets fetch' wrote.",
 )  # fmt: skip
+@place_options
 @_as_json
-def verify(weights_dir: Path, as_json: bool) -> None:
+def verify(weights_dir: Path | None, place: Place, as_json: bool) -> None:
     """Print a verdict an asset."""
     from crossad.assets import pinned
+    from crossad.errors import UsageError
 
     with bad_input():
+        if (weights_dir is None) != _named(place):
+            raise UsageError("name one of --weights FOLDER and --store STORE")
+        if weights_dir is None:
+            verify_store(place, as_json)
+            return
         rows = [_verify(weights_dir, name, sha256) for name, sha256 in pinned(weights_dir).items()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))

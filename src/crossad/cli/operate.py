@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from crossad.cli.place import Place
+from crossad.cli.weights import Weights, weights_options
 from crossad.errors import CrossadError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Machine:
 
     gpus: str
     jobs: int
-    weights: Path | None
+    weights: Weights
     grace: float
 
 
@@ -41,7 +41,6 @@ _MACHINE = (
         show_default=True,
         help="Trainers at once per device.",
     ),
-    click.option("--weights", type=click.Path(path_type=Path), help="Folder with pretrained weights."),
     click.option(
         "--grace",
         type=click.FloatRange(min=0),
@@ -56,8 +55,9 @@ _MACHINE = (
 def machine_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--gpus`, `--jobs`, `--weights` and `--grace`, passed on as one `machine`."""
 
+    @weights_options
     @wraps(function)
-    def bundled(*args: Any, gpus: str, jobs: int, weights: Path | None, grace: float, **options: Any) -> Any:  # noqa: ANN401 - whatever else the verb takes
+    def bundled(*args: Any, gpus: str, jobs: int, weights: Weights, grace: float, **options: Any) -> Any:  # noqa: ANN401 - whatever else the verb takes
         return function(*args, machine=Machine(gpus, jobs, weights, grace), **options)
 
     for option in reversed(_MACHINE):

@@ -83,7 +83,7 @@ def command(
             home=home,
             data=images,
             slots=slots(machine.gpus, machine.jobs, count_gpus(os.environ)),
-            weights=machine.weights,
+            weights=machine.weights.shelf(),
             data_locks=data_locks(entries, images),
             grace_seconds=machine.grace,
         )

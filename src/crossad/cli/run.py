@@ -65,7 +65,7 @@ def command(
             overrides=parse_overrides((*pairs, *more)),
             gpus=machine.gpus,
             jobs=machine.jobs,
-            weights=machine.weights,
+            weights=machine.weights.shelf(),
             grace_seconds=machine.grace,
             command=("crossad", *sys.argv[1:]),
             data=data.open("data"),

@@ -12,6 +12,7 @@ import click
 from crossad.cli.durations import duration
 from crossad.cli.images import Address, data_options
 from crossad.cli.place import Place, place_options, waiting
+from crossad.cli.weights import Weights, weights_options
 
 if TYPE_CHECKING:
     from crossad.results.home import Home
@@ -39,13 +40,7 @@ if TYPE_CHECKING:
 @data_options("data, or a plan's own")
 @place_options
 @click.option("--run", "run_name", default=None, help="Name of the run.  [default: a timestamp]")
-@click.option(
-    "--weights",
-    "weights_dir",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder with pretrained weights.",
-)
+@weights_options
 @click.option(
     "--set",
     "overrides",
@@ -106,6 +101,7 @@ def command(
     experiment_id: str,
     place: Place,
     data: Address,
+    weights: Weights,
     run_name: str | None,
     max_runtime: timedelta | None,
     **options: Any,  # noqa: ANN401 - declared above, checked by click and Task
@@ -128,6 +124,9 @@ def command(
         home = place.waiting_home(interrupt.event)
         where: dict[str, Any] = {"results": place.results, "home": home, "run": run}
         where["max_runtime"] = max_runtime.total_seconds() if max_runtime is not None else None
+        if (shelf := weights.shelf()) is not None:
+            where["weights_dir"] = shelf.folder
+            where["weights_store"] = shelf.store(waiting(shelf.options, interrupt.event))
         plan = find_plan(config_file)
         images = data.open(plan.data if plan else DEFAULT_DATA, waiting(data.settings(), interrupt.event))
         planned = plan.conditions if plan and experiment_id == "all" else None

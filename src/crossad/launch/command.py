@@ -14,6 +14,7 @@ from crossad.launch.slots import CPU, Slot
 from crossad.results.home import Home
 from crossad.results.layout import RunPaths
 from crossad.results.plan import Plan, PlanEntry
+from crossad.supplies.place import Shelf, as_shelf
 
 # glibc: keep big tensors on the heap; fresh pages for each cost more than the arithmetic on small models
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(4 << 30), "MALLOC_TRIM_THRESHOLD_": str(8 << 30)}
@@ -27,7 +28,7 @@ class Job:
     home: Home
     data: Images | Path
     slots: tuple[Slot, ...]
-    weights: Path | None = None
+    weights: Shelf | Path | None = None
     data_locks: Mapping[str, str | None] = field(default_factory=dict)  # condition id -> hash of the data it reads
     grace_seconds: float = 30.0  # from SIGTERM to SIGKILL; a trainer ends by itself in 25
 
@@ -55,7 +56,7 @@ def trainer_command(job: Job, entry: PlanEntry, slot: Slot) -> list[str]:
     command = [sys.executable, "-m", "crossad", "train", "--config", str(job.paths.plan)]
     command += ["--experiment-id", str(entry.experiment_id), "--run", job.plan.run]
     command += [*job.home.arguments, *as_images(job.data).arguments, "--gpu-id", slot.device]
-    return command if job.weights is None else [*command, "--weights", str(job.weights)]
+    return command if job.weights is None else [*command, *as_shelf(job.weights).arguments]
 
 
 def trainer_environment(base: Mapping[str, str], slots: tuple[Slot, ...]) -> dict[str, str]:

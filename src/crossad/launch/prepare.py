@@ -22,6 +22,7 @@ from crossad.results.home import FolderHome, Home
 from crossad.results.layout import run_name, slug
 from crossad.results.plan import Plan, PlanEntry, load_plans
 from crossad.store.opening import on_s3
+from crossad.supplies.place import Shelf
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class RunRequest:
     limit_images: int | None = None
     fresh: bool = False  # repeat finished work under a repeat number
     retry: bool = False  # also what failed for good or was cancelled
-    weights: Path | None = None
+    weights: Shelf | Path | None = None
     grace_seconds: float = 30.0
     command: tuple[str, ...] = ()  # as the user typed it, to be shown later
 

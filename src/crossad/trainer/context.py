@@ -21,6 +21,7 @@ from crossad.results.layout import ConditionPaths, RunPaths, attempt_key, slug
 from crossad.results.ledger import Ledger
 from crossad.results.outbox import Outbox
 from crossad.results.plan import repeated_key
+from crossad.store.base import Store
 
 if TYPE_CHECKING:  # a task is read and checked before torch is loaded: a typing error is told at once
     from lightning.fabric import Fabric
@@ -44,6 +45,7 @@ class Task:
     gpu_id: str = "cpu"
     precision: str = FULL
     weights_dir: Path | None = None
+    weights_store: Store | None = None  # asked before this machine is: its weights and textures are pinned
     deviations: tuple[str, ...] = ()
     repeat: int = 1  # above 1: finished work done again on purpose, under keys of its own
     checkpoint_seconds: float = 120.0

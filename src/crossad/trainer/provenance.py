@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import resource
@@ -12,8 +11,8 @@ from pathlib import Path
 import torch
 
 from crossad.conditions.model import Config
-from crossad.files import sha256_file
 from crossad.results.record import Provenance
+from crossad.supplies.textures import PREFIX, hash_textures
 from crossad.surroundings import commit, cpu, libraries
 from crossad.trainer.detector import Detector
 from crossad.trainer.device import describe
@@ -41,21 +40,19 @@ def provenance(
         data_lock=data_lock,
         weights={backbone.name: backbone.sha256 or "random"} if backbone else {},
         image_digest=os.environ.get("CROSSAD_IMAGE_DIGEST"),
-        textures=_textures(config),
+        textures=_textures(config, detector),
         command=sys.argv,
     )
 
 
-def _textures(config: Config) -> dict[str, str]:
-    """A hash over names and bytes of the texture folder that a condition names; nothing where it names none."""
+def _textures(config: Config, detector: Detector | None) -> dict[str, str]:
+    """A hash over the images of the texture folder that a condition names; nothing where it names none.
+
+    Textures that came from a store lie in a folder that only the detector's config names.
+    """
     named = getattr(config, "anomaly_source", "")
-    folder = Path(named.removeprefix("dtd:"))
-    if not named.startswith("dtd:") or not folder.is_dir():
-        return {}
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}:{sha256_file(path)};".encode())
-    return {named: digest.hexdigest()}
+    folder = Path(getattr(getattr(detector, "config", config), "anomaly_source", named).removeprefix(PREFIX))
+    return {named: hash_textures(folder)} if named.startswith(PREFIX) and folder.is_dir() else {}
 
 
 def peak_memory() -> int:

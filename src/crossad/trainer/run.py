@@ -42,6 +42,7 @@ from crossad.trainer.folder import set_aside, work_in
 from crossad.trainer.limit import Limit
 from crossad.trainer.locks import Locks
 from crossad.trainer.reporter import Reporter
+from crossad.trainer.supplies import find_supplies
 from crossad.trainer.weights import Weights
 
 
@@ -154,8 +155,9 @@ class _Work:
         )
         context.stop.check()
         with self._timed("build"):
+            supplies = find_supplies(context)
             torch.manual_seed(derive(config.seed, "init"))
-            self.detector = detector = build(config, weights_dir=context.task.weights_dir)
+            self.detector = detector = build(supplies.config, weights_dir=supplies.weights_dir)
         weights = Weights(context, self.domains, detector, self.outcome)
         with self._timed("fit"):
             weights.find()

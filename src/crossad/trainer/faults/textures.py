@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from crossad.data.layout import SUFFIXES
 from crossad.data.reader import read
 from crossad.errors import MissingInputError
+from crossad.supplies.textures import PREFIX, texture_files
 from crossad.trainer.detector import Randomness
 from crossad.trainer.faults import Faulted
 from crossad.trainer.faults.procedural import masks, textures, unit_range
@@ -34,7 +34,7 @@ def source_of_textures(anomaly_source: str) -> Textures:
     """
     if anomaly_source == "procedural_v1":
         return textures
-    return folder(Path(anomaly_source.removeprefix("dtd:")))
+    return folder(Path(anomaly_source.removeprefix(PREFIX)))
 
 
 def folder(path: Path) -> Textures:
@@ -43,8 +43,7 @@ def folder(path: Path) -> Textures:
     Raises:
         MissingInputError: the folder is not there or has no image; never a silent switch to another source.
     """
-    found = sorted(path.rglob("*")) if path.is_dir() else []
-    files = [file for file in found if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")]
+    files = texture_files(path)
     if not files:
         what = "no texture image in" if path.is_dir() else "no such texture folder:"
         raise MissingInputError(
