@@ -21,6 +21,7 @@ from crossad.control.checks import machine, storage
 from crossad.data.pack import pack
 from crossad.data.places import open_images
 from crossad.store.bucket import Bucket
+from crossad.supplies.stock import put_weights
 
 SUITE = {
     "experiment_conditions": [
@@ -273,3 +274,28 @@ def test_a_machine_without_a_trainer_is_no_fault(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(machine, "installed", lambda _: None)
     (told,) = machine.packages()
     assert told.verdict == "left out"
+
+
+def test_weights_that_jobs_find_in_a_store(versitygw: Place, tmp_path: Path) -> None:
+    suite = json.loads(json.dumps(SUITE))
+    suite["experiment_conditions"][0]["config"]["backbone"] = "resnet18"
+    Path("suite.json").write_text(json.dumps(suite))
+    image = f"registry/crossad@sha256:{'0' * 64}"
+    where = {"uri": versitygw.uri, "options": {"endpoint": versitygw.endpoint}}
+    settings = {
+        "images": {"trainer": image, "controller": image},
+        "data": {"claim": "hdmap"},
+        "store": {"uri": f"{versitygw.uri}/runs", "options": where["options"]},
+        "weights": where,
+    }
+    Path("settings.json").write_text(json.dumps(settings))
+    words = ("suite.json", "--settings", "settings.json")
+    ((verdict, sentence),) = of(findings(*words), "weights")
+    assert verdict == "warning"
+    assert sentence.startswith(f"resnet18: not pinned in {versitygw.uri}, {versitygw.uri}/runs")
+    safetensors.numpy.save_file({"a": np.zeros(3)}, tmp_path / "resnet18.safetensors")
+    pinned, _ = put_weights(versitygw.open(), "resnet18", tmp_path / "resnet18.safetensors", "hub")
+    assert of(findings(*words), "weights") == [("ok", f"resnet18: pinned in {versitygw.uri}")]
+    versitygw.open().delete(pinned.key)
+    ((verdict, sentence),) = of(findings(*words), "weights")
+    assert (verdict, sentence) == ("wrong", f"{versitygw.uri}/{pinned.key} (resnet18) is not there")

@@ -10,6 +10,7 @@ from crossad.errors import ConditionError, UsageError
 from crossad.manifests import words
 from crossad.manifests.job import HOPELESS, MARGIN_SECONDS, groups, trainer_job, trainer_jobs
 from crossad.manifests.load import parse_settings
+from crossad.manifests.parts import Weights
 from crossad.results.payload import UNDATED, plan_from_environment
 
 from .conftest import DIGEST, MINIMAL
@@ -243,6 +244,21 @@ def test_every_setting_arrives(plan, full):
     assert variables(job)["CROSSAD_IMAGE_DIGEST"] == DIGEST
     assert job["metadata"]["labels"]["team"] == "vision"
     assert job["spec"]["template"]["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+
+
+def test_weights_come_from_a_claim_a_store_or_where_the_trainer_looks_by_itself(plan, minimal, full):
+    assert "--weights" not in container(first(plan, minimal))["args"]
+    shelf = {"uri": "s3://shared/weights", "options": {"threads": 2.0, "endpoint": "https://s3.example"}}
+    job = first(plan, minimal.model_copy(update={"weights": Weights.model_validate(shelf)}))
+    args = container(job)["args"]
+    at = args.index("--weights")
+    assert args[at : at + 6] == [
+        "--weights", "s3://shared/weights", "--weights-option", "endpoint=https://s3.example",
+        "--weights-option", "threads=2",
+    ]  # fmt: skip
+    assert "weights" not in volumes(job)
+    (mount,) = [one for one in container(first(plan, full))["volumeMounts"] if one["name"] == "weights"]
+    assert mount["subPath"] == "hub"
 
 
 def test_the_queues_labels_are_on_the_job_alone(plan, full):

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from policies import policies
 from s3servers import BUCKET, Place, credentials
+from safetensors.numpy import save_file
 
 from crossad.cli import cli
 from crossad.data.pack import pack
@@ -24,6 +26,8 @@ from crossad.results.plan import Plan, PlanEntry, pin_plan
 from crossad.results.record import Record
 from crossad.store.faults import StoreDenied
 from crossad.store.s3 import S3Store
+from crossad.supplies.bring import bring
+from crossad.supplies.pins import find_pin
 from crossad.trainer import run
 from crossad.trainer.context import Task
 
@@ -104,7 +108,18 @@ def test_every_role_can_do_its_work_under_its_policy(
     result = CliRunner().invoke(cli, [*map(str, words), "--data-option", f"endpoint={bucket.endpoint}"])
     assert result.exit_code == 0, result.output
 
-    become("Trainer")
+    become("Asset keeper")
+    save_file({"a": np.zeros(3, np.float32)}, tmp_path / "resnet18.safetensors")
+    do(bucket, "assets", "fetch", "resnet18", "--weights", tmp_path)
+    do(bucket, "assets", "verify")
+    for role in ("Asset reader", "Trainer"):
+        become(role)
+        store = bucket.open()
+        pin = find_pin(store, "resnet18", "weights")
+        assert pin is not None
+        assert list(bring(store, pin, cache=tmp_path / role).iterdir())
+        assert find_pin(store, "resnet34", "weights") is None, "what is not there is told apart from what is denied"
+
     record = run.run_condition(trainer("pod"))
     assert record.status == "success"
     ledger = home("pod").ledger
@@ -114,7 +129,14 @@ def test_every_role_can_do_its_work_under_its_policy(
     assert partial.status == "partial"
     stored = {entry.key for entry in bucket.open().list()}
     assert not [key for key in stored if "checkpoints/" in key and "tensorboard_logs" not in key], "sent, then removed"
-    assert {key.partition("/")[0] for key in stored} == {"attempts", "commits", "failures", "runs", "withdrawn"}
+    assert {key.partition("/")[0] for key in stored} == {
+        "assets",
+        "attempts",
+        "commits",
+        "failures",
+        "runs",
+        "withdrawn",
+    }
 
     become("Submitter and controller")
     plan_and_judge(home("desk"), record, domains)
@@ -159,13 +181,18 @@ def wait_for_rendered_files(bucket: Place, folder: Path, monkeypatch: pytest.Mon
 
 PLAN = "runs/n/plans/0001.json"
 REFUSED = {
-    "Trainer": {"put": (PLAN, "runs/n/reports/x", "archives/x"), "delete": ("attempts/a/x", "runs/n/live/x")},
+    "Trainer": {
+        "put": (PLAN, "runs/n/reports/x", "archives/x", "assets/x"),
+        "delete": ("attempts/a/x", "runs/n/live/x", "assets/x"),
+    },
     "Submitter and controller": {"put": ("commits/x", "attempts/a/x"), "delete": (PLAN, "commits/x")},
     "Reader": {"put": ("probe/x", "runs/n/live/x"), "delete": ("probe/x",)},
     "Aggregation": {"put": ("commits/x", "runs/n/verdicts/x"), "delete": ("runs/n/reports/x", PLAN)},
     "Janitor": {"put": ("attempts/a/x", "probe/x"), "delete": ("commits/x", "failures/x", PLAN)},
     "Data packer": {"put": ("attempts/a/x", "commits/x"), "delete": ("archives/x",)},
     "Data reader": {"put": ("archives/x", "crossad-data.json"), "delete": ("crossad-data.json",)},
+    "Asset keeper": {"put": ("commits/x", "attempts/a/x"), "delete": ("assets/x",), "get": ("commits/x",)},
+    "Asset reader": {"put": ("assets/x", "assets/names/x.json"), "delete": ("assets/x",), "get": ("commits/x",)},
     "Probe": {"put": ("commits/x",), "delete": ("attempts/a/x",), "get": ("commits/x",)},
 }  # fmt: skip
 

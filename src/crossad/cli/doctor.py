@@ -154,6 +154,7 @@ def _asked(
         cluster=_cluster(reach, settings, said) if settings or reach.asked else None,
         said=said,
         stores=_stores(place, settings),
+        shelves=_shelves(settings),
         images=images,
         weights=options["weights"],
         gpus=options["gpus"],
@@ -194,6 +195,19 @@ def _cluster(reach: Reach, settings: Settings | None, said: list[str]) -> Cluste
         return open_cluster(replace(reach.target, namespace=namespace), said.append, Patience(PATIENCE))
     except CrossadError as error:
         return error
+
+
+def _shelves(settings: Settings | None) -> list[Callable[[], Store]]:
+    """How to open the store that the settings have weights in."""
+    from functools import partial
+
+    from crossad.store.opening import open_store
+    from crossad.store.options import S3Options
+
+    if settings is None or settings.weights.uri is None:
+        return []
+    options = S3Options.of({"attempts": 3, "patience_seconds": PATIENCE} | settings.weights.options)
+    return [partial(open_store, settings.weights.uri, options)]
 
 
 def _stores(place: Place, settings: Settings | None) -> dict[str, Callable[[], Store]]:

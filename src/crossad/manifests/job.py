@@ -19,7 +19,7 @@ from crossad.files import canonical_json
 from crossad.manifests import pod, words
 from crossad.manifests.names import PART, digest, object_name, run_hash
 from crossad.manifests.overlay import merge
-from crossad.manifests.parts import Resources
+from crossad.manifests.parts import Resources, Weights
 from crossad.manifests.pod import Object
 from crossad.manifests.settings import Settings
 from crossad.results.payload import FROM_ENVIRONMENT, carried, pack_text, plan_json
@@ -235,11 +235,18 @@ def _arguments(plan: Plan, settings: Settings, resources: Resources) -> list[str
     found += ["--run", plan.run, "--gpu-id", gpu, *pod.store_words(settings)]
     found += ["--data", data.uri or words.DATA, *pod.option_words("--data-option", data.options)]
     found += ["--data-cache", f"{words.CACHE}/data"] if data.uri else []
-    found += ["--weights", words.WEIGHTS] if settings.weights.claim else []
+    found += _weights(settings.weights)
     found += ["--checkpoint-seconds", str(job.checkpoint_seconds)]
     found += [] if job.max_runtime_seconds is None else ["--max-runtime", f"{job.max_runtime_seconds}s"]
     found += [] if job.max_preemptions is None else ["--max-preemptions", str(job.max_preemptions)]
     return [*found, "--grace-seconds", str(job.grace_seconds - MARGIN_SECONDS)]
+
+
+def _weights(weights: Weights) -> list[str]:
+    """Where the trainer looks first; without a word it looks into its image, then into the run's own store."""
+    if weights.uri is not None:
+        return ["--weights", weights.uri, *pod.option_words("--weights-option", weights.options)]
+    return ["--weights", words.WEIGHTS] if weights.claim is not None else []
 
 
 def _environment(settings: Settings) -> list[Object]:

@@ -105,10 +105,26 @@ class Data(Part):
 
 
 class Weights(Part):
-    """Pretrained weights."""
+    """Pretrained weights and textures: on a claim, or in a store."""
 
     claim: Name | None = Field(None, description="claim with the folder of `crossad assets fetch`, mounted read-only")
     sub_path: str | None = Field(None, description="folder of the claim that holds them")
+    uri: str | None = Field(
+        None, pattern="^s3://", description="s3://bucket/prefix that `crossad assets fetch --store` pinned them in"
+    )
+    options: dict[str, str | int | float] = Field(default_factory=dict, description="as --weights-option")
+
+    @model_validator(mode="after")
+    def _one(self) -> Weights:
+        if self.claim is not None and self.uri is not None:
+            raise ValueError("name one of claim and uri, or neither")
+        if self.options and self.uri is None:
+            raise ValueError("options are for uri")
+        if self.sub_path is not None:
+            if self.claim is None:
+                raise ValueError("subPath is for claim")
+            _check_sub_path(self.sub_path)
+        return self
 
 
 class Volumes(Part):

@@ -26,7 +26,10 @@ class Settings(Part):
     images: parts.Images = Field(description="container images")
     store: parts.Store = Field(description="where runs live")
     data: parts.Data = Field(description="where images live")
-    weights: parts.Weights = Field(parts.default(parts.Weights), description="pretrained weights")
+    weights: parts.Weights = Field(
+        parts.default(parts.Weights),
+        description="pretrained weights and textures; without a word: the image's, then those of the run's own store",
+    )
     volumes: parts.Volumes = Field(parts.default(parts.Volumes), description="room to write")
     resources: parts.Resources = Field(DEFAULTS, description="of every trainer; what is left out has its default")
     models: dict[str, parts.Resources] = Field(default_factory=dict, description="resources of one model's trainers")
@@ -58,7 +61,7 @@ class Settings(Part):
             for key in getattr(self, kind):
                 if key.startswith((words.PREFIX, "app.kubernetes.io/", "kueue.x-k8s.io/")):
                     raise ValueError(f"{kind}: {key}: crossad sets this itself")
-        for where in ("store", "data"):
+        for where in ("store", "data", "weights"):
             _check_options(where, getattr(self, where).options)
         for where, overlay in (("podOverlay", self.pod_overlay), ("report.podOverlay", self.report.pod_overlay)):
             _check_overlay(where, overlay)

@@ -20,6 +20,7 @@ from crossad.results.plan import PlanEntry
 from crossad.store.base import Store
 from crossad.store.probe import Bench, scratch
 from crossad.store.probe import probe as try_all
+from crossad.supplies.pins import fetch_command, find_pin
 
 if TYPE_CHECKING:
     from crossad.data.preflight import Report
@@ -133,15 +134,37 @@ def _archives(images: PackedImages) -> Iterator[Told]:
     yield ok(f"{images.shown}: all {counted(len(archives), 'archive')} are there, {total / 2**30:.2f} GiB")
 
 
-def weights_of_image(entries: Sequence[PlanEntry]) -> Iterator[Told]:
-    """Whether pods can have the weights that the conditions need, where no claim brings them: they reach no hub."""
+def weights_of_jobs(entries: Sequence[PlanEntry], shelves: Sequence[Callable[[], Store]]) -> Iterator[Told]:
+    """Whether pods can have the weights that the conditions need, where no claim brings them: they reach no hub.
+
+    Args:
+        entries: the conditions.
+        shelves: the stores that their trainers ask, the first one first.
+    """
     needed = sorted({name for entry in entries if (name := wanted_weights(parse_config(entry.config)))})
     foreign = [name for name in needed if ASSETS[name].package is None]
-    if foreign:
-        step = "crossad assets fetch NAME --weights DIR onto a claim, and weights.claim in the settings"
-        yield warning(f"{', '.join(foreign)}: the settings name no claim with them; an image must have them", step)
-    else:
+    if not foreign:
         yield ok(f"{', '.join(needed) or 'none'} needed: in the trainer's own packages")
+        return
+    stores = [open_store() for open_store in shelves]
+    for name in foreign:
+        yield _pinned(name, stores)
+
+
+def _pinned(name: str, stores: Sequence[Store]) -> Told:
+    """Whether one of the stores has weights, by their number of bytes."""
+    for store in stores:
+        pin = find_pin(store, name, "weights")
+        if pin is None:
+            continue
+        entry = store.stat(pin.key)
+        if entry is None or entry.size != pin.bytes:
+            what = "is not there" if entry is None else f"has {entry.size} bytes, {pin.bytes} expected"
+            return wrong(f"{store.uri}/{pin.key} ({name}) {what}", f"{fetch_command(name, 'weights', store.uri)} again")
+        return ok(f"{name}: pinned in {store.uri}")
+    where = ", ".join(store.uri for store in stores)
+    step = f"{fetch_command(name, 'weights', stores[0].uri if stores else 'STORE')} --from-hub"
+    return warning(f"{name}: not pinned in {where or 'a store'}, and on no claim; an image must have it", step)
 
 
 def weights(folder: Path | None, entries: Sequence[PlanEntry]) -> Iterator[Told]:
