@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("CACHE", ROOT / ".cache")).resolve() / "images"
 TARGETS = ("controller", "trainer")
 BASE = "docker.io/library/debian:bookworm-slim"
+KEPT = 3  # images of a target
 MIRROR = "http://deb.debian.org/debian"
 PROGRAMS = ("buildah", "debootstrap", "runc")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -100,12 +101,15 @@ def _build(target: str, name: str, key: str) -> None:
 
 
 def _forget_others(name: str) -> None:
-    """Remove what older content made; layers that this image has, too, stay."""
+    """Remove what older content made, but for the newest few: other sessions may be at work with them.
+
+    Layers that a newer image has, too, stay.
+    """
     repository = name.rpartition(":")[0]
-    for other in buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
-        if other.startswith(f"{repository}:") and other != name:
-            with contextlib.suppress(RuntimeError):  # another session's test uses it: next time
-                buildah("rmi", other)
+    found = buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()  # the newest first
+    for other in [one for one in found if one.startswith(f"{repository}:")][KEPT:]:
+        with contextlib.suppress(RuntimeError):  # in use: next time
+            buildah("rmi", other)
 
 
 def _base() -> str:
