@@ -128,14 +128,14 @@ def test_a_manifest_whose_commit_is_on_the_way_and_a_lit_beacon_keep_what_they_n
 @both
 def test_what_is_unknown_is_named_and_stays(world: World) -> None:
     odd = {"attempts/loose", "checkpoints/x", "notes/todo.txt", "checkpoints/a/b/c.json"}
-    for key in odd | {"archives/1.zip", "crossad-data.json", "crossad-store.json"}:
+    for key in odd | {"archives/1.zip", "assets/1.zip", "assets/names/dtd.json", "crossad-data.json", "crossad-store.json"}:
         world.store.put(key, b"x")
     world.age()
     found = world.look()
     assert set(found.unknown_names) == odd
     assert found.unknown == 4
     assert found.items == []
-    assert found.objects == 8
+    assert found.objects == 10
 
 
 @both

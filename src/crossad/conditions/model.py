@@ -69,7 +69,8 @@ class DraemConfig(_DraemFamily):
     model_type: Literal["draem"] = key("draem", "the model")
     anomaly_source: str = key(
         "procedural_v1",
-        "textures of the synthetic faults: procedural_v1 (seeded, offline) or dtd:<folder> of images",
+        "textures of the synthetic faults: procedural_v1 (seeded, offline), dtd:<folder> of images, or dtd:<name> that"
+        " `crossad assets fetch --textures` pinned in the store",
         pattern=r"^(procedural_v1|dtd:.+)$",
     )
 
