@@ -28,7 +28,7 @@ images: {{trainer: "{trainer}", controller: "{controller}"}}
 store: {{uri: "s3://{bucket}/runs", options: {{endpoint: "{endpoint}", region: us-east-1}}, secret: s3-credentials}}
 data: {{uri: "s3://{bucket}/images", options: {{endpoint: "{endpoint}", region: us-east-1}}}}
 volumes: {{cache: 1Gi, scratch: 1Gi, tmp: 1Gi, shm: 256Mi}}
-resources: {{gpuCount: 1, cpu: "0.9", memory: 4Gi, ephemeralStorage: 1Gi}}
+resources: {{gpuCount: 1, cpu: "0.6", memory: 4Gi, ephemeralStorage: 1Gi}}
 job: {{device: cpu}}
 report: {{cpu: "0.1", memory: 512Mi, graceSeconds: 30}}
 """

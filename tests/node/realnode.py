@@ -25,7 +25,7 @@ from processes import free_ports, running, wait_for
 from runtime import Runtime
 
 NAME = "n1"
-GPUS = 2
+GPUS = 4
 ACCESS, BUCKET = "tester", "lab"
 
 
