@@ -15,15 +15,16 @@ from crossad.cli.operate import json_option
 if TYPE_CHECKING:
     from crossad.control.gc import Leftover
 
-_HELP = """Remove what a run that is over leaves in the cluster: its Jobs, its anchor, the plan of a rendered run.
+_HELP = """Remove what a run that is over leaves in the cluster.
 
 \b
 crossad gc night1 -n team           show what would go
 crossad gc night1 -n team --yes     remove it
 
-Labels decide what belongs to the run. Nothing in the store is touched: results, logs and reports stay, and so do
-accounts and roles (they serve all runs of the namespace), claims and secrets. A run with a Job that is not over is
-left alone, unless --force says otherwise: crossad cancel is the way to stop one.
+That is its Jobs, its anchor and the plan of a rendered run: labels decide what belongs to it. Nothing in the store is
+touched: results, logs and reports stay, and so do accounts and roles (they serve all runs of the namespace), claims and
+secrets. A run with a Job that is not over is left alone, unless --force says otherwise: crossad cancel is the way to
+stop one.
 """
 SHOWN = 20
 
