@@ -171,7 +171,8 @@ def test_damage_in_a_store_is_named_and_ends_with_1(small, images, tmp_path):
     verdicts = {row["name"]: row["verdict"] for row in json.loads(verified.stdout)}
     assert verdicts["dtd"] == "ok"
     assert verdicts["resnet18"].startswith("damaged: ")
-    assert f"assets/{rows[0]['sha256']}.safetensors" in verified.stderr
+    assert f"assets/{rows[0]['sha256']}.safetensors, then: crossad assets fetch resnet18" in verified.stderr
+    assert verified.stderr.rstrip().endswith(f"--store {tmp_path / 'results'}"), "not the state in it"
     path.unlink()
     assert "missing: " in crossad("verify", *where).stdout
     (pin,) = (tmp_path / "results").rglob("dtd.json")

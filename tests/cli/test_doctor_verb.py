@@ -296,6 +296,8 @@ def test_weights_that_jobs_find_in_a_store(versitygw: Place, tmp_path: Path) -> 
     safetensors.numpy.save_file({"a": np.zeros(3)}, tmp_path / "resnet18.safetensors")
     pinned, _ = put_weights(versitygw.open(), "resnet18", tmp_path / "resnet18.safetensors", "hub")
     assert of(findings(*words), "weights") == [("ok", f"resnet18: pinned in {versitygw.uri}")]
+    on_this_machine = ("suite.json", "--store", versitygw.uri, "--store-option", f"endpoint={versitygw.endpoint}")
+    assert of(findings(*on_this_machine), "weights") == [("ok", f"resnet18: pinned in {versitygw.uri}")]
     versitygw.open().delete(pinned.key)
     ((verdict, sentence),) = of(findings(*words), "weights")
     assert (verdict, sentence) == ("wrong", f"{versitygw.uri}/{pinned.key} (resnet18) is not there")

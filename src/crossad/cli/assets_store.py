@@ -123,7 +123,7 @@ def verify_store(place: Place, as_json: bool) -> None:
     """Print a verdict a pin; damage ends with 1."""
     from crossad.cli.progress import progress, stoppable
     from crossad.errors import DataError
-    from crossad.supplies.pins import list_names, read_pin
+    from crossad.supplies.pins import fetch_command, list_names, pin_key, read_pin
     from crossad.supplies.stock import check
 
     store = place.home().state
@@ -135,7 +135,8 @@ def verify_store(place: Place, as_json: bool) -> None:
                 pin = read_pin(store, name)
                 rows.append({"name": name, "content": pin.content, "key": pin.key, "verdict": check(store, pin)})
             except DataError as error:
-                rows.append({"name": name, "content": None, "key": None, "verdict": f"damaged: {error.message}"})
+                told = f"damaged: {error.message}"
+                rows.append({"name": name, "content": None, "key": pin_key(name), "verdict": told})
             advance("verify", 1, len(names))
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -146,7 +147,7 @@ def verify_store(place: Place, as_json: bool) -> None:
         click.echo(f"nothing is pinned in {store.uri}", err=True)
     bad = [row for row in rows if row["verdict"] != "ok"]
     if bad:
-        click.echo(
-            f"next: delete {store.uri}/{bad[0]['key'] or 'its pin'}, then crossad assets fetch it again", err=True
-        )
+        name, key = str(bad[0]["name"]), str(bad[0]["key"])
+        again = fetch_command(name, "textures" if key.endswith(".zip") else "weights", store.uri)
+        click.echo(f"next: delete {store.uri}/{key}, then: {again}", err=True)
         raise SystemExit(1)

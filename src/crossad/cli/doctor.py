@@ -154,7 +154,7 @@ def _asked(
         cluster=_cluster(reach, settings, said) if settings or reach.asked else None,
         said=said,
         stores=_stores(place, settings),
-        shelves=_shelves(settings),
+        shelves=_shelves(place, settings),
         images=images,
         weights=options["weights"],
         gpus=options["gpus"],
@@ -197,17 +197,18 @@ def _cluster(reach: Reach, settings: Settings | None, said: list[str]) -> Cluste
         return error
 
 
-def _shelves(settings: Settings | None) -> list[Callable[[], Store]]:
-    """How to open the store that the settings have weights in."""
+def _shelves(place: Place, settings: Settings | None) -> list[Callable[[], Store]]:
+    """How to open the stores that trainers ask for weights: the settings' shelf, then the one where runs live."""
     from functools import partial
 
     from crossad.store.opening import open_store
     from crossad.store.options import S3Options
 
-    if settings is None or settings.weights.uri is None:
-        return []
-    options = S3Options.of({"attempts": 3, "patience_seconds": PATIENCE} | settings.weights.options)
-    return [partial(open_store, settings.weights.uri, options)]
+    if settings is None:
+        return [lambda: place.home().state] if place.store or place.results_dir else []
+    named = [(one.uri, one.options) for one in (settings.weights, settings.store) if one.uri is not None]
+    brief = {"attempts": 3, "patience_seconds": PATIENCE}
+    return [partial(open_store, uri, S3Options.of(brief | options)) for uri, options in named]
 
 
 def _stores(place: Place, settings: Settings | None) -> dict[str, Callable[[], Store]]:

@@ -33,7 +33,7 @@ class Asked:
     cluster: Cluster | CrossadError | None = None  # an error: why it cannot be asked
     said: list[str] = field(default_factory=list)  # by the cluster's client
     stores: dict[str, Callable[[], Store]] = field(default_factory=dict)  # by address
-    shelves: Sequence[Callable[[], Store]] = ()  # stores with weights, asked before the run's own
+    shelves: Sequence[Callable[[], Store]] = ()  # stores that trainers ask for weights, the run's own last
     images: Images | None = None
     weights: Path | None = None
     gpus: str | None = None
@@ -98,12 +98,11 @@ def _data(asked: Asked) -> list[Check]:
 def _weights(asked: Asked) -> list[Check]:
     claim = asked.settings.weights.claim if asked.settings else None
     if asked.weights is None and asked.settings is not None and claim is None:
-        shelves = [*asked.shelves, *(one for uri, one in asked.stores.items() if uri == asked.settings.store.uri)]
-        return [Check(WEIGHTS, "weights", lambda: storage.weights_of_jobs(asked.entries, shelves))]
+        return [Check(WEIGHTS, "weights", lambda: storage.weights_of_jobs(asked.entries, asked.shelves))]
     if asked.weights is None and claim is not None:
         step = "run crossad assets verify in a pod that mounts it, or name a copy here: --weights FOLDER"
         return [skipped(WEIGHTS, "weights", f"the weights are on the claim {claim}, out of reach from here", step)]
-    return [Check(WEIGHTS, "weights", lambda: storage.weights(asked.weights, asked.entries))]
+    return [Check(WEIGHTS, "weights", lambda: storage.weights(asked.weights, asked.entries, asked.shelves))]
 
 
 def _machine(asked: Asked) -> list[Check]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from crossad.errors import DataError, first_fault
 from crossad.files import canonical_json
+from crossad.results.layout import STATE
 
 if TYPE_CHECKING:
     from crossad.store.base import Store
@@ -70,7 +71,12 @@ def pin_key(name: str) -> str:
 def fetch_command(name: str, kind: Kind, uri: str) -> str:
     """What a user types to pin something into a store."""
     what = name if kind == "weights" else f"--textures {name}=FOLDER"
-    return f"crossad assets fetch {what} --store {uri}"
+    return f"crossad assets fetch {what} --store {typed(uri)}"
+
+
+def typed(uri: str) -> str:
+    """A store's address as people type it: a results folder, not the state in it."""
+    return uri.removesuffix(f"/{STATE}")
 
 
 def find_pin(store: Store, name: str, kind: Kind) -> Pin | None:
@@ -117,4 +123,4 @@ def _mend(where: str) -> str:
 
 
 def _list(store: Store) -> str:
-    return f"crossad assets list --store {store.uri}"
+    return f"crossad assets list --store {typed(store.uri)}"

@@ -167,14 +167,17 @@ def _pinned(name: str, stores: Sequence[Store]) -> Told:
     return warning(f"{name}: not pinned in {where or 'a store'}, and on no claim; an image must have it", step)
 
 
-def weights(folder: Path | None, entries: Sequence[PlanEntry]) -> Iterator[Told]:
-    """Whether the pretrained weights that the conditions need are there, and are what was fetched."""
+def weights(
+    folder: Path | None, entries: Sequence[PlanEntry], shelves: Sequence[Callable[[], Store]] = ()
+) -> Iterator[Told]:
+    """Whether the pretrained weights that the conditions need are here or in a store, and are what was fetched."""
     needed = sorted({name for entry in entries if (name := wanted_weights(parse_config(entry.config)))})
     for name in needed:
         try:
             yield ok(f"{name}: {locate(name, folder).source}")
         except MissingInputError as error:
-            yield refused(error)
+            told = _pinned(name, [open_store() for open_store in shelves])
+            yield refused(error) if told.verdict == "warning" else told
     if folder is None:
         if not needed:
             yield left_out("no --weights, and no condition that needs some")
