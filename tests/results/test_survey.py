@@ -128,7 +128,8 @@ def test_a_manifest_whose_commit_is_on_the_way_and_a_lit_beacon_keep_what_they_n
 @both
 def test_what_is_unknown_is_named_and_stays(world: World) -> None:
     odd = {"attempts/loose", "checkpoints/x", "notes/todo.txt", "checkpoints/a/b/c.json"}
-    for key in odd | {"archives/1.zip", "assets/1.zip", "assets/names/dtd.json", "crossad-data.json", "crossad-store.json"}:
+    known = {"archives/1.zip", "assets/1.zip", "assets/names/dtd.json", "crossad-data.json", "crossad-store.json"}
+    for key in odd | known:
         world.store.put(key, b"x")
     world.age()
     found = world.look()
