@@ -71,7 +71,7 @@ def rights(cluster: Cluster) -> Iterator[Told]:
             step = "the roles in k8s/10-accounts.yaml hold them; ask who runs the cluster to bind one to you"
             yield wrong(f"{verbs}: these credentials may not {', '.join(missing)}", step)
         else:
-            yield ok(f"{verbs}: all {len(wanted)} rights are there")
+            yield ok(f"{verbs}: every right is there ({len(wanted)})")
 
 
 def _expanded(rules: tuple[Rule, ...]) -> list[Right]:
