@@ -40,7 +40,9 @@ def lacking() -> list[str]:
 
 def buildah(*words: str | Path, told: bool = False) -> str:
     """What buildah prints; what it says on the way goes to a person where `told`."""
-    places = ("--root", str(CACHE / "storage"), "--runroot", str(CACHE / "run"), "--storage-driver", "overlay")
+    # a mount of its own while a container is open would keep the node from linking to the same files
+    driver = ("--storage-driver", "overlay", "--storage-opt", "overlay.skip_mount_home=true")
+    places = ("--root", str(CACHE / "storage"), "--runroot", str(CACHE / "run"), *driver)
     log = None if told else subprocess.PIPE
     command = ["buildah", *places, *map(str, words)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, text=True, check=False)

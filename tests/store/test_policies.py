@@ -11,7 +11,8 @@ from policies import PAGE, listed, policies
 from crossad.store.answers import ACTIONS
 
 ROLES = (
-    "Trainer", "Submitter and controller", "Reader", "Aggregation", "Janitor", "Data packer", "Data reader", "Probe",
+    "Trainer", "Submitter and controller", "Reader", "Aggregation", "Janitor", "Data packer", "Data reader",
+    "Asset keeper", "Asset reader", "Probe",
 )  # fmt: skip
 ON_BUCKETS = {"s3:ListBucket", "s3:ListBucketMultipartUploads"}
 

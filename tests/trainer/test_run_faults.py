@@ -164,7 +164,7 @@ def test_out_of_memory_in_patchcore_names_the_coreset_ratio(task, quick):
         raise NO_MEMORY["cuda"]
 
     quick.on_score = refuse
-    patchcore = {"model_type": "patchcore", "backbone": "resnet18", "max_epochs": 1}
+    patchcore = {"model_type": "patchcore", "backbone": "resnet18", "max_epochs": 1, "pre_trained": False}
     mine = task(**patchcore)
     with pytest.raises(DeterministicError) as caught, pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "fit", None)  # never reached: the quick model is no memory bank
