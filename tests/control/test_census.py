@@ -103,6 +103,13 @@ def test_a_failure_with_another_exit_code_does_not_explain_a_failed_job() -> Non
     assert "out of memory" not in found.reason
 
 
+@pytest.mark.parametrize("left", [{}, {"id-a": {"error": {"message": "not a commit"}}}])
+def test_a_failed_job_without_an_exit_code_is_explained_by_no_failure_that_has_none(left: dict[str, Any]) -> None:
+    """Its pods are gone, and with them the code."""
+    found = fate(replace(EMPTY, failures=left), job(replace(FAILED, exit_code=None), "a"))
+    assert (found.lot, found.reason) == (Lot.FAILED, FAILED.sentence)
+
+
 def test_complete_without_a_commit_is_lost() -> None:
     found = fate(EMPTY, job(ENDED, "a"))
     assert found.lot is Lot.LOST

@@ -136,6 +136,13 @@ def test_the_store_tells_of_the_present_generation(home: BucketHome) -> None:
     assert teller.look().closed == {"a": "failed", "b": "cancelled", "c": "cancelled"}
 
 
+def test_a_commit_that_is_only_claimed_counts_once_its_job_has_ended_well(home: BucketHome) -> None:
+    home.state.put("claims/commits/condition-c-c.json/one", b"{}")
+    teller = Teller(home, "night")
+    assert teller.look().committed == frozenset()
+    assert teller.look({"c-c"}).committed == teller.look({"c-c", "c-d"}).committed == {"c-c"}
+
+
 def test_an_earlier_verdict_stands(home: BucketHome) -> None:
     RunState(home, "night").close("a", "cancelled", "by hand")
     assert close(home, "night", []) == []

@@ -106,7 +106,7 @@ def _reopened(
 def _work(home: Home, cluster: Cluster, plan: Plan, settings: Settings, *, detach: bool) -> Ended | str | None:
     """How the run ended, or the name of the controller that works on it."""
     from crossad.control import submission
-    from crossad.control.observe import controller
+    from crossad.control.jobs import controller
     from crossad.control.reconcile import Reconciler
     from crossad.launch.signals import STOPPED
 

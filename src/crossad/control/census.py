@@ -20,6 +20,7 @@ from crossad.kube.verdicts import State
 from crossad.launch.afar import View
 from crossad.launch.state import Verdict
 from crossad.manifests.job import HOPELESS
+from crossad.results.ledger import fault_of, faults_of
 from crossad.results.plan import Plan, PlanEntry
 
 _AT_WORK = (State.STARTING, State.RUNNING, State.ENDING)  # it has a pod, as far as the cluster tells
@@ -148,7 +149,7 @@ class _Case:
     def _failed(self, job: SeenJob) -> Fate:
         """By its Job; in the trainer's words, where it left some that go with the exit code."""
         seen = job.verdict
-        failure = next((one for one in self._failures if one.get("exit_code") == seen.exit_code), None)
+        failure = fault_of(self.view.failures.get(self.entry.condition_id, {}), seen.exit_code)
         if failure is None:
             return self._is(Lot.FAILED, seen.sentence, seen.step)
         hint = failure.get("hint")
@@ -188,16 +189,11 @@ class _Case:
         return seen is not None and seen.working
 
     @property
-    def _failures(self) -> Sequence[Mapping[str, Any]]:
-        """What the newest attempt that failed says: a trainer has a list, a queue one error."""
-        told = self.view.failures.get(self.entry.condition_id, {})
-        return told.get("failures") or [told.get("error") or {}]
-
-    @property
     def _hopeless(self) -> Mapping[str, Any] | None:
         """A failure that another attempt would meet again; after a retry it may be an older generation's."""
         first = self.entry.condition_id not in self.view.retries
-        return next((one for one in self._failures if first and one.get("exit_code") in HOPELESS), None)
+        told = faults_of(self.view.failures.get(self.entry.condition_id, {})) if first else []
+        return next((one for one in told if one.get("exit_code") in HOPELESS), None)
 
     def _is(self, lot: Lot, reason: str, next_step: str = "") -> Fate:
         return Fate(self.entry, lot, reason, next_step, self.job)

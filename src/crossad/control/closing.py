@@ -11,7 +11,7 @@ from crossad.control.decide import Closing
 from crossad.kube.verdicts import State
 from crossad.launch.state import RunState
 from crossad.results.home import Home
-from crossad.results.ledger import Ledger
+from crossad.results.ledger import Ledger, fault_of
 
 THREADS = 16
 
@@ -46,8 +46,7 @@ def _in_their_words(ledger: Ledger, closings: Sequence[Closing]) -> list[Closing
 
 
 def _worded(closing: Closing, body: Mapping[str, Any] | None) -> Closing:
-    told: Sequence[Mapping[str, Any]] = (body or {}).get("failures") or []
-    failure = next((one for one in told if one.get("exit_code") == closing.exit_code), None)
+    failure = fault_of(body or {}, closing.exit_code)
     if failure is None:
         return closing
     return replace(

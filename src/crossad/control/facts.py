@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from crossad.launch.state import parse_verdict, verdict_key
+from crossad.launch.afar import closed_of, commits, retries_of
+from crossad.launch.state import parse_verdict
 from crossad.results.home import Home
 from crossad.results.layout import run_key
 
@@ -30,27 +31,16 @@ class Teller:
         self._home, self._run = home, run
         self._kinds: dict[str, str] = {}
 
-    def look(self) -> Told:
-        """Read it now."""
-        committed = frozenset(self._home.ledger.commits("condition"))
-        retries: dict[str, int] = {}
-        for one, _ in self._each("retries/"):
-            retries[one] = retries.get(one, 0) + 1
-        keys = {
-            one: verdict_key(self._run, one, number)
-            for one, number in self._each("verdicts/")
-            if number == 1 + retries.get(one, 0) and one not in committed
-        }
+    def look(self, ended: Collection[str] = ()) -> Told:
+        """Read it now; `ended` are conditions that were seen to end well."""
+        committed = frozenset(commits(self._home.ledger, ended))
+        listed = [
+            entry for kind in ("retries/", "verdicts/") for entry in self._home.state.list(run_key(self._run, kind))
+        ]
+        retries = retries_of(listed, self._run)
+        keys = {one: key for one, key in closed_of(listed, self._run, retries).items() if one not in committed}
         self._read([key for key in keys.values() if key not in self._kinds])
         return Told(committed, {one: self._kinds[key] for one, key in keys.items() if key in self._kinds}, retries)
-
-    def _each(self, kind: str) -> Iterator[tuple[str, int]]:
-        """(condition id, generation) of all objects of a kind."""
-        below = run_key(self._run, kind)
-        for entry in self._home.state.list(below):
-            one, _, name = entry.key.removeprefix(below).partition("/")
-            if (number := name.removesuffix(".json")).isdigit():
-                yield one, int(number)
 
     def _read(self, keys: list[str]) -> None:
         with ThreadPoolExecutor(THREADS) as pool:

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crossad.control.observe import over
 from crossad.control.removal import remove
 from crossad.kube.cluster import Cluster
-from crossad.kube.reading import Object
+from crossad.kube.reading import Object, over
 from crossad.kube.resources import CONFIG_MAPS, JOBS, Resource
 from crossad.manifests import words
 from crossad.manifests.names import run_hash

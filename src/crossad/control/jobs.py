@@ -11,9 +11,9 @@ from datetime import datetime
 from crossad.kube.classify import classify
 from crossad.kube.cluster import Cluster
 from crossad.kube.faults import ClusterDenied
-from crossad.kube.reading import Object, created, owners
+from crossad.kube.reading import Object, created, over, owners
 from crossad.kube.resources import EVENTS, JOBS, NODES, PODS, Resource
-from crossad.kube.verdicts import Verdict
+from crossad.kube.verdicts import State, Verdict
 from crossad.manifests import words
 from crossad.manifests.names import run_hash
 
@@ -79,6 +79,21 @@ def newest(seen: Iterable[SeenJob]) -> dict[str, SeenJob]:
     for job in sorted(seen, key=lambda one: (one.generation, one.created)):
         found |= dict.fromkeys(job.conditions, job)
     return found
+
+
+def completed(seen: Iterable[SeenJob]) -> set[str]:
+    """Ids of the conditions whose Job ended with 0."""
+    return {one for job in seen if job.verdict.state is State.COMPLETE for one in job.conditions}
+
+
+def controller(cluster: Cluster, run: str) -> str | None:
+    """The name of a controller's Job that works on a run: it is neither over nor on its way out."""
+
+    def keep(job: Object) -> str | None:
+        return None if "deletionTimestamp" in job["metadata"] or over(job) else str(job["metadata"]["name"])
+
+    labels = f"{words.RUN}={run_hash(run)},{words.COMPONENT}={words.CONTROLLER}"
+    return next(filter(None, cluster.gather(JOBS, keep, labels=labels)), None)
 
 
 def _seen(job: Object, pods: Sequence[Object], verdict: Verdict) -> SeenJob:

@@ -7,25 +7,22 @@ a Job that completes in between is then seen at work, never as one without a com
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crossad.control.decide import generation_of
-from crossad.control.jobs import SeenJob, look, newest
+from crossad.control.jobs import SeenJob, completed, controller, look, newest
 from crossad.kube.cluster import Cluster
-from crossad.kube.reading import Object, condition
-from crossad.kube.resources import JOBS
 from crossad.kube.verdicts import Cause, State
-from crossad.launch.afar import FarObserver, Sighting, View, view
+from crossad.launch.afar import FarObserver, Sighting, view
 from crossad.launch.standing import Standing, StandingState
 from crossad.launch.state import Trainer
 from crossad.launch.words import clock
-from crossad.manifests import words
 from crossad.manifests.job import groups
-from crossad.manifests.names import run_hash
 from crossad.results.beacons import ENDED
 from crossad.results.home import Home
+from crossad.results.ledger import fault_of
 from crossad.results.plan import Plan, PlanEntry
 
 STUCK = timedelta(minutes=5)  # of a pod that is being stopped: a grace is over by then, so its node is not there
@@ -68,22 +65,7 @@ class Surroundings:
 def surroundings(cluster: Cluster, run: str, *, why: bool = True) -> Surroundings:
     """Look at a run's Jobs; `why` as for `look`."""
     jobs = newest(look(cluster, run, why=why))
-    return Surroundings(cluster.place.namespace, jobs, controller(cluster, run))
-
-
-def controller(cluster: Cluster, run: str) -> str:
-    """The name of a controller's Job that is not over, empty where there is none."""
-
-    def keep(job: Object) -> str:
-        return "" if over(job) else str(job["metadata"]["name"])
-
-    labels = f"{words.RUN}={run_hash(run)},{words.COMPONENT}={words.CONTROLLER}"
-    return next(filter(None, cluster.gather(JOBS, keep, labels=labels)), "")
-
-
-def over(job: Object) -> bool:
-    """Whether a Job will do nothing more."""
-    return any(condition(job, kind) is not None for kind in ("Complete", "Failed"))
+    return Surroundings(cluster.place.namespace, jobs, controller(cluster, run) or "")
 
 
 class ClusterObserver(FarObserver):
@@ -100,20 +82,11 @@ class ClusterObserver(FarObserver):
 
     def all(self) -> list[Standing]:
         """Every condition, in the plan's order."""
-        self._view = self._settled(view(self.home, self.plan.run, list(self._names)))
+        self._view = view(self.home, self.plan.run, list(self._names), completed(self._around.jobs.values()))
         for group in groups(self.plan.conditions):
             number = generation_of(group, self._view.retries)
             self._generations |= dict.fromkeys((entry.condition_id for entry in group), number)
         return super(FarObserver, self).all()
-
-    def _settled(self, seen: View) -> View:
-        """The same with commits that nobody has read yet: a store without conditional writes does not list them."""
-        complete = (one for one, job in self._around.jobs.items() if job.verdict.state is State.COMPLETE)
-        unread = [one for one in complete if one in self._names and one not in seen.committed]
-        if not unread:
-            return seen
-        there = self.ledger.newest("condition", unread)
-        return replace(seen, committed={**seen.committed, **{one: {""} for one in there}})
 
     @property
     def again(self) -> str:
@@ -220,7 +193,5 @@ class ClusterObserver(FarObserver):
 
 def _tells(failure: Mapping[str, Any], job: SeenJob) -> bool:
     """Whether a failure in the store is the one that a Job ended with: it says more than an exit code."""
-    told = failure.get("failures") or [failure.get("error") or {}]
-    codes = {one.get("exit_code") for one in told}
     shared = len(job.conditions) > 1  # the Job ends with the gravest of its conditions
-    return job.verdict.cause is Cause.EXIT and (job.verdict.exit_code in codes or shared)
+    return job.verdict.cause is Cause.EXIT and (shared or fault_of(failure, job.verdict.exit_code) is not None)

@@ -18,15 +18,15 @@ from crossad.control.closing import close
 from crossad.control.creating import THREADS, create_jobs
 from crossad.control.decide import Decision, Facts, Known, Piece, Stop, decide
 from crossad.control.facts import Teller, Told
-from crossad.control.jobs import look
+from crossad.control.jobs import completed, look
 from crossad.control.noted import Noted
 from crossad.control.pinned import Assignment, Work
 from crossad.control.telling import Telling
 from crossad.errors import InterruptedRun
-from crossad.kube.classify import classify
 from crossad.kube.cluster import Cluster, Object
 from crossad.kube.faults import ObjectConflict, ObjectRefused, QuotaExceeded
 from crossad.kube.once import Outcome, create_once
+from crossad.kube.reading import over
 from crossad.kube.resources import CONFIG_MAPS, JOBS
 from crossad.manifests import words
 from crossad.manifests.control import anchor, owned
@@ -138,7 +138,7 @@ class Reconciler:
         late = control.start_deadline_seconds
         known = self._noted.look()
         jobs = look(self._cluster, self._run, why=late is not None)
-        told = self._teller.look()
+        told = self._teller.look(completed(jobs))
         now = self._home.state.now()
         self._began = self._began or now
         facts = Facts(
@@ -162,7 +162,7 @@ class Reconciler:
         def keep(job: Object) -> None:
             labels, metadata = job["metadata"].get("labels") or {}, job["metadata"]
             training = labels.get(words.TRAINING, "")
-            if training in wanted and training not in found and not classify(job).over:
+            if training in wanted and training not in found and not over(job):
                 run = (metadata.get("annotations") or {}).get(words.RUN_NAME, labels.get(words.RUN))
                 found[training] = f"Job {metadata['name']} of run {run}"
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from crossad.control.aggregation import Ended
 from crossad.control.decide import Decision, Facts
+from crossad.control.jobs import controller
 from crossad.control.pinned import pin_settings
 from crossad.control.reconcile import Reconciler
 from crossad.errors import CrossadError
 from crossad.kube.classify import classify
-from crossad.kube.cluster import Cluster, Object
+from crossad.kube.cluster import Cluster
 from crossad.kube.once import Outcome, create_once
 from crossad.kube.resources import JOBS
 from crossad.launch.state import now_text
@@ -76,7 +77,7 @@ def detach(cluster: Cluster, reconciler: Reconciler, run: str, settings: Setting
     Returns:
         The name of the Job; or how the run ended.
     """
-    if (alive := _alive(cluster, run)) is not None:
+    if (alive := controller(cluster, run)) is not None:
         return alive
     aggregation = reconciler.aggregation()
     if (ended := aggregation.ended()) is not None:
@@ -93,14 +94,3 @@ def detach(cluster: Cluster, reconciler: Reconciler, run: str, settings: Setting
         f"{TRIES} controllers of run {run} ended before their work was done",
         hint=f"see why: kubectl logs -l {words.RUN}={run_hash(run)},{words.COMPONENT}={words.CONTROLLER}",
     )
-
-
-def _alive(cluster: Cluster, run: str) -> str | None:
-    """The name of a controller's Job that works on a run."""
-
-    def keep(job: Object) -> str | None:
-        leaving = "deletionTimestamp" in job["metadata"]
-        return None if leaving or classify(job).over else str(job["metadata"]["name"])
-
-    labels = f"{words.COMPONENT}={words.CONTROLLER},{words.RUN}={run_hash(run)}"
-    return next(filter(None, cluster.gather(JOBS, keep, labels=labels)), None)

@@ -26,6 +26,11 @@ def condition(found: Object, kind: str, status: str = "True") -> Object | None:
     return next((one for one in conditions if one["type"] == kind and one["status"] == status), None)
 
 
+def over(job: Object) -> bool:
+    """Whether a Job will do nothing more."""
+    return any(condition(job, kind) is not None for kind in ("Complete", "Failed"))
+
+
 def owned(pods: Iterable[Object], job: Object) -> list[Object]:
     """A Job's pods, oldest first."""
     uid = job["metadata"].get("uid")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from crossad.launch.words import clock, describe
 from crossad.results.beacons import Beacon, beacon_folder, read_beacon
 from crossad.results.home import Home
 from crossad.results.layout import run_key
-from crossad.results.ledger import Ledger
+from crossad.results.ledger import Ledger, faults_of
 from crossad.results.plan import PlanEntry
 from crossad.store.base import Entry, Store
 
@@ -46,16 +46,17 @@ class View:
     retries: dict[str, int]  # of conditions that were retried, how often
 
 
-def view(home: Home, run: str, wanted: Sequence[str]) -> View:
+def view(home: Home, run: str, wanted: Sequence[str], ended: Collection[str] = ()) -> View:
     """Look at some conditions of a run.
 
     Args:
         home: where runs live.
         run: the run.
         wanted: condition ids.
+        ended: those of them that were seen to end well.
     """
     state, ledger = home.state, home.ledger
-    committed = ledger.commits("condition")
+    committed = commits(ledger, ended)
     listed = list(state.list(run_key(run, "")))
     told = set(wanted) if len(wanted) <= DETAILED else {one for one in wanted if one not in committed}
     now = state.now()
@@ -67,8 +68,8 @@ def view(home: Home, run: str, wanted: Sequence[str]) -> View:
             for (one, (entry, attempts)), beacon in zip(beacons.items(), read, strict=True)
             if beacon is not None
         }
-        retries = _retries(listed, run)
-        closed = _closed(listed, run, told, retries)
+        retries = retries_of(listed, run)
+        closed = {one: key for one, key in closed_of(listed, run, retries).items() if one in told}
         bodies = pool.map(state.read_once, closed.values())
         verdicts = {
             one: parse_verdict(key, body)
@@ -80,6 +81,19 @@ def view(home: Home, run: str, wanted: Sequence[str]) -> View:
         failures = dict(zip(failed, pool.map(lambda names: _told(ledger, names[-1]), failed.values()), strict=True))
     known = {one: found for one, found in failures.items() if found}
     return View(committed, verdicts, sightings, known, retries)
+
+
+def commits(ledger: Ledger, ended: Collection[str] = ()) -> dict[str, set[str]]:
+    """The short locks of every condition that is committed.
+
+    Args:
+        ledger: of the home.
+        ended: conditions that were seen to end well before: a store without conditional writes lists their commits only
+            once somebody has read them.
+    """
+    found = ledger.commits("condition")
+    unlisted = [one for one in ended if one not in found]
+    return found | {one: {""} for one in ledger.newest("condition", unlisted)}
 
 
 def attempts_of(state: Store, run: str, condition_id: str) -> list[str]:
@@ -108,16 +122,17 @@ def _told(ledger: Ledger, name: str) -> dict[str, Any] | None:
         return {"error": {"message": error.message, "hint": error.hint}}
 
 
-def _retries(listed: Iterable[Entry], run: str) -> dict[str, int]:
+def retries_of(listed: Iterable[Entry], run: str) -> dict[str, int]:
     """How often each condition was retried; its generation is one more."""
     below = run_key(run, "retries/")
     return Counter(entry.key.split("/")[3] for entry in listed if entry.key.startswith(below))
 
 
-def _closed(listed: Iterable[Entry], run: str, wanted: set[str], retries: Mapping[str, int]) -> dict[str, str]:
-    """Per condition the verdict on its present generation, if there is one."""
-    there = {entry.key for entry in listed}
-    keys = {one: verdict_key(run, one, 1 + retries.get(one, 0)) for one in wanted}
+def closed_of(listed: Iterable[Entry], run: str, retries: Mapping[str, int]) -> dict[str, str]:
+    """Per condition the key of the verdict on its present generation, if there is one."""
+    below = run_key(run, "verdicts/")
+    there = {entry.key for entry in listed if entry.key.startswith(below)}
+    keys = {one: verdict_key(run, one, 1 + retries.get(one, 0)) for one in (key.split("/")[3] for key in there)}
     return {one: key for one, key in keys.items() if key in there}
 
 
@@ -184,8 +199,8 @@ class FarObserver(Observer):
         return "lost", f"its trainer at {phase} has not been heard of for {silence}", self.again
 
     def _failed(self, failure: dict[str, Any]) -> tuple[StandingState, str, str]:
-        """What the newest failure says; a trainer's own has a list, a queue's one error."""
-        told = failure.get("failures") or [failure.get("error") or {}]
+        """What the newest failure says."""
+        told = faults_of(failure) or [{}]
         partial = failure.get("record") is not None and all(
             (one.get("step") or "").startswith("score ") for one in told
         )

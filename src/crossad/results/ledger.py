@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -161,6 +161,17 @@ def parse(body: bytes, where: str) -> dict[str, Any]:
             hint="use the crossad version that wrote it, or another store",
         )
     return value
+
+
+def faults_of(failure: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a failure tells: a trainer's own has a list, a queue's one error."""
+    error = failure.get("error")
+    return failure.get("failures") or ([error] if error else [])
+
+
+def fault_of(failure: Mapping[str, Any], code: int | None) -> Mapping[str, Any] | None:
+    """What a failure tells of an exit code: a code alone names no domain and no key."""
+    return next((one for one in faults_of(failure) if code is not None and one.get("exit_code") == code), None)
 
 
 def key_of(kind: Kind, name: str) -> str | None:
