@@ -134,6 +134,19 @@ def test_the_same_command_continues_the_newest_run_and_repeats_nothing(place: Pl
     assert "2 done" in out
 
 
+def test_a_condition_that_was_taken_out_of_the_suite_moves_no_other(place: Place) -> None:
+    place.suite("ok-1", "ok-2", "ok-3")
+    place.type(*RUN, "--ids", "0,1", "--run", "night")
+    _, *others = json.loads((place.root / "suite.json").read_text())["experiment_conditions"]
+    new = {"name": "ok-4", "config": {**others[0]["config"], "seed": 4}}
+    (place.root / "suite.json").write_text(json.dumps({"experiment_conditions": [*others, new]}))
+    code, out, err = place.type(*RUN, "--run", "night")
+    assert (code, sorted(place.begun())) == (0, ["ok-1", "ok-2", "ok-3", "ok-4"]), err
+    plan = json.loads((place.results / "night/plan.json").read_text())
+    assert [one["name"] for one in plan["conditions"]] == ["ok-1", "ok-2", "ok-3", "ok-4"]
+    assert "3 done" in out
+
+
 def test_a_fresh_run_repeats_the_work_under_a_name_and_keys_of_its_own(place: Place) -> None:
     place.suite("ok-1")
     place.type(*RUN)

@@ -35,12 +35,37 @@ def test_a_revision_adds_conditions_and_keeps_the_earlier_revision(tmp_path: Pat
     ]
 
 
-def test_a_changed_condition_under_the_same_run_is_refused_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("index", [0, 5])
+def test_a_changed_condition_under_the_same_run_is_refused_by_name(tmp_path: Path, index: int) -> None:
     pin_plan(FolderHome(tmp_path), plan(entry(0, "a", "1")))
-    with pytest.raises(UsageError, match=r"experiment 0 \(a\)"):
-        pin_plan(FolderHome(tmp_path), plan(entry(0, "a", "other")))
-    with pytest.raises(UsageError, match="another condition of this name: a"):
-        pin_plan(FolderHome(tmp_path), plan(entry(5, "a", "other")))
+    with pytest.raises(UsageError, match=r"pinned other content for a \(experiment 0\): 1, now other"):
+        pin_plan(FolderHome(tmp_path), plan(entry(index, "a", "other")))
+
+
+def test_a_condition_that_was_taken_out_stays_and_those_behind_it_keep_their_ids(tmp_path: Path) -> None:
+    home, three = FolderHome(tmp_path), (entry(0, "a", "1"), entry(1, "b", "2"), entry(2, "c", "3"))
+    first = pin_plan(home, plan(*three))
+    assert pin_plan(home, plan(entry(0, "b", "2"), entry(1, "c", "3"))) == first
+    new = (entry(0, "b", "2"), entry(1, "new", "4"), entry(2, "more", "5"))
+    grown = pin_plan(home, plan(*new))
+    assert [(one.experiment_id, one.name) for one in grown.conditions] == [
+        (0, "a"), (1, "b"), (2, "c"), (3, "new"), (4, "more"),
+    ]  # fmt: skip
+    assert [one.experiment_id for one in grown.own(new)] == [1, 3, 4]
+
+
+def test_equal_content_under_two_names_is_two_conditions(tmp_path: Path) -> None:
+    twins = (entry(0, "a", "1"), entry(1, "b", "1"))
+    assert pin_plan(FolderHome(tmp_path), plan(*twins)).own(twins) == twins
+    (renamed,) = load_plan(RunPaths(tmp_path, "night")).own([entry(1, "c", "1")])
+    assert renamed.condition_id == "1"
+
+
+def test_another_suite_s_conditions_are_not_mixed_in(tmp_path: Path) -> None:
+    pin_plan(FolderHome(tmp_path), plan(entry(0, "a", "1")))
+    other = plan(entry(0, "x", "9")).model_copy(update={"suite": "another"})
+    with pytest.raises(UsageError, match=r"pinned other content for a \(experiment 0\)"):
+        pin_plan(FolderHome(tmp_path), other)
 
 
 def test_a_crash_between_revision_and_copy_is_repaired_by_the_next_pin(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crossad.control.aggregation import Ended
 from crossad.control.decide import Decision, Facts
@@ -21,7 +21,7 @@ from crossad.manifests.job import Group, groups, trainer_job
 from crossad.manifests.names import digest, run_hash
 from crossad.manifests.settings import Settings
 from crossad.results.home import Home
-from crossad.results.plan import Plan, pin_plan
+from crossad.results.plan import Plan, grown, newest_plan, pin_plan
 
 TRIES = 20  # controllers of the same work that ended before it was done
 
@@ -52,7 +52,10 @@ def preview(cluster: Cluster, home: Home, work: Unpinned) -> tuple[Facts, Decisi
 
     Raises:
         ObjectRefused, QuotaExceeded, ClusterDenied: it would not be created.
+        UsageError: the run has other content under the same name.
     """
+    if (pinned := newest_plan(home.state, work.plan.run)) is not None:
+        work = replace(work, plan=grown(pinned, work.plan))
     facts, decision = Reconciler(cluster, home, work.plan.run, lambda _: None, work=work).preview()
     if decision.create:
         piece = decision.create[0]
@@ -64,7 +67,7 @@ def pin(home: Home, plan: Plan, settings: Settings, command: tuple[str, ...]) ->
     """Make plan and settings durable: from then on the run's name says it all.
 
     Raises:
-        UsageError: the run has other content under the same experiment id or the same name.
+        UsageError: the run has other content under the same name.
     """
     pinned = pin_plan(home, plan.model_copy(update={"created": now_text(), "command": command}))
     pin_settings(home.state, plan.run, settings)

@@ -38,6 +38,7 @@ def work(
     state = RunState(job.home, job.plan.run)
     with state.hold(), StopRequest() as stop:
         pinned = pin_plan(job.home, job.plan)
+        entries = pinned.own(entries)
         if retry:
             for entry in entries:
                 state.reopen(entry.condition_id)

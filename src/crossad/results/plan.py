@@ -1,7 +1,8 @@
 """What a run owes (`results/<run>/plan.json`): its conditions with their resolved configs, ids and hashes.
 
 A plan is pinned in revisions, each a create-once object `runs/<run>/plans/0001.json`; `plan.json` is a copy of the
-newest. A revision may add conditions; it never changes or drops one: what a run promised stays promised.
+newest. A revision may add conditions; it never changes or drops one: what a run promised stays promised. Conditions are
+known by their content: where one was taken out of the suite, those behind it keep the experiment ids of the plan.
 """
 
 from __future__ import annotations
@@ -66,6 +67,12 @@ class Plan(BaseModel):
         """True where each of these is a condition of this plan, with the same experiment id and content."""
         mine = {entry.experiment_id: entry.condition_id for entry in self.conditions}
         return all(mine.get(entry.experiment_id) == entry.condition_id for entry in entries)
+
+    def own(self, entries: Iterable[PlanEntry]) -> tuple[PlanEntry, ...]:
+        """Conditions of this plan as it has them: its experiment ids may be others than the suite's."""
+        named = {(entry.condition_id, entry.name): entry for entry in self.conditions}
+        alike = {entry.condition_id: entry for entry in self.conditions}
+        return tuple(named.get((one.condition_id, one.name), alike[one.condition_id]) for one in entries)
 
 
 def repeated_key(key: str, repeat: int) -> str:
@@ -132,17 +139,11 @@ def pin_plan(home: Home, plan: Plan) -> Plan:
         The pinned plan: the old one where it covers the new one, else a revision that adds to it.
 
     Raises:
-        UsageError: the run has other content under the same experiment id or the same name.
+        UsageError: the run has other content under the same name.
     """
     while True:
         old = newest_plan(home.state, plan.run)
-        if old is None:
-            pinned = plan
-        elif old.covers(plan.conditions):
-            pinned = old
-        else:
-            merged = _merged(old, plan)
-            pinned = old.model_copy(update={"revision": old.revision + 1, "conditions": merged})
+        pinned = plan if old is None else grown(old, plan)
         text = pinned.model_dump_json(indent=2) + "\n"
         # "exists" for a revision other than ours: somebody pinned between our look and our write, so look again
         if pinned is old or home.state.create_once(revision_key(plan.run, pinned.revision), text.encode()) == "created":
@@ -155,21 +156,29 @@ def revision_key(run: str, revision: int) -> str:
     return run_key(run, f"plans/{revision:04d}.json")
 
 
-def _merged(old: Plan, new: Plan) -> tuple[PlanEntry, ...]:
-    """Both plans' conditions in the suite's order; a contradiction is an error that names the condition."""
-    merged = {entry.experiment_id: entry for entry in old.conditions}
+def grown(old: Plan, new: Plan) -> Plan:
+    """A run's plan with what a new one adds: itself where that is nothing.
+
+    Raises:
+        UsageError: the run has other content under the same name, or another suite's under the same experiment id.
+    """
+    numbers = {entry.experiment_id: entry for entry in old.conditions}
+    names = {entry.name: entry for entry in old.conditions}
+    known = {entry.condition_id for entry in old.conditions}
     for entry in new.conditions:
-        there = merged.setdefault(entry.experiment_id, entry)
-        if there.condition_id != entry.condition_id:
+        if entry.condition_id in known:
+            continue
+        there = numbers.get(entry.experiment_id)
+        clash = names.get(entry.name) or (there if new.suite != old.suite else None)
+        if clash is not None:
             raise UsageError(
-                f"run {old.run} pinned other content for experiment {entry.experiment_id} ({there.name}):"
-                f" {there.condition_id}, now {entry.condition_id}",
+                f"run {old.run} pinned other content for {clash.name} (experiment {clash.experiment_id}):"
+                f" {clash.condition_id}, now {entry.condition_id}",
                 hint="changed conditions are new work: leave --run away, or choose another name",
             )
-    names = [entry.name for entry in merged.values()]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UsageError(
-            f"run {old.run} already has another condition of this name: {', '.join(twice)}",
-            hint="rename the condition, or choose another --run name",
-        )
-    return tuple(merged[index] for index in sorted(merged))
+        number = entry.experiment_id if there is None else max(numbers) + 1
+        numbers[number] = entry.model_copy(update={"experiment_id": number})
+    if len(numbers) == len(old.conditions):
+        return old
+    conditions = tuple(numbers[number] for number in sorted(numbers))
+    return old.model_copy(update={"revision": old.revision + 1, "conditions": conditions})
