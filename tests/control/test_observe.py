@@ -12,6 +12,7 @@ import pytest
 
 from crossad.control.jobs import SeenJob
 from crossad.control.observe import ClusterObserver, Placed, Surroundings
+from crossad.kube.endings import RETRY
 from crossad.kube.verdicts import Cause, State, Verdict
 from crossad.launch.state import RunState
 from crossad.results.beacons import Beacon, beacon_key
@@ -68,8 +69,7 @@ def job(
 @pytest.fixture
 def look(home: BucketHome, plan: Plan) -> Look:
     def one(name: str, *jobs: SeenJob, controller: str = "") -> Placed:
-        by_id = {condition: seen for seen in jobs for condition in seen.conditions}
-        rows = ClusterObserver(home, plan, Surroundings("lab", by_id, controller, NOW)).all()
+        rows = ClusterObserver(home, plan, Surroundings("lab", jobs, controller, NOW)).all()
         row = next(row for row in rows if row.name == name)
         assert isinstance(row, Placed)
         return row
@@ -146,8 +146,14 @@ def test_a_pod_that_is_being_stopped_says_for_how_long_and_needs_somebody_after_
 
 def test_a_job_that_is_complete_without_a_commit_is_lost(look: Look) -> None:
     row = look("c", job(State.COMPLETE, exit_code=0))
-    assert (row.state, row.reason) == ("lost", "its Job job-c is complete, and the store has no commit of it")
-    assert row.next_step == "crossad retry night c"
+    assert (row.state, row.reason) == ("lost", "its Job job-c ended with 0 and left no commit")
+    assert row.next_step == "read its log (crossad logs night c); then crossad retry night c"
+
+
+def test_a_job_that_is_complete_is_not_the_end_while_another_trainer_is_heard_of(look: Look, beacon: Callable) -> None:
+    beacon("c")
+    row = look("c", job(State.COMPLETE, exit_code=0))
+    assert (row.state, row.phase) == ("running", "fitting 3/9 step")
 
 
 def test_a_commit_that_is_only_claimed_yet_counts(home: BucketHome, look: Look) -> None:
@@ -156,15 +162,15 @@ def test_a_commit_that_is_only_claimed_yet_counts(home: BucketHome, look: Look) 
 
 
 def test_a_failed_job_tells_what_its_trainer_left_where_that_is_its_end(home: BucketHome, look: Look) -> None:
-    failed = job(State.FAILED, "exit code 65: bad", cause=Cause.EXIT, exit_code=65, step="crossad logs, crossad retry")
+    failed = job(State.FAILED, "exit code 65: bad", cause=Cause.EXIT, exit_code=65, step=RETRY)
     row = look("c", failed)
     assert (row.state, row.reason) == ("failed", "exit code 65: bad")
-    assert row.next_step == "crossad logs night c, crossad retry night c"
+    assert row.next_step == "read its log (crossad logs night c), remove the cause; then crossad retry night c"
     told = {"message": "no such image", "hint": "repair it", "exit_code": 65, "step": "fit"}
     home.ledger.record_failure("c-c", "one", {"failures": [told], "record": KEPT})
     row = look("c", failed)
-    assert (row.state, row.reason) == ("failed", "no such image")
-    assert row.next_step == "repair it; then crossad retry night --failed"
+    assert (row.state, row.reason) == ("failed", "exit code 65: bad: no such image")
+    assert row.next_step == "repair it; then crossad retry night c"
     out_of_memory = job(State.FAILED, "out of memory", cause=Cause.OOM, exit_code=137)
     assert look("c", out_of_memory).reason == "out of memory", "the older failure is another attempt's"
 

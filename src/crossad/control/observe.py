@@ -1,36 +1,46 @@
-"""Where the conditions of a run stand: what the store tells of them, joined with what the cluster does about them.
+"""Where the conditions of a run stand, in the words of `status`, live: a judgement, and what only a look now can add.
 
-The store has the last word on what is over; the Job API says why something is not. So the cluster is looked at first:
-a Job that completes in between is then seen at work, never as one without a commit.
+What stands where is judged elsewhere (`judgement`); here come node, pod and phase, for how long it has been silent, and
+who would create a Job. The cluster is looked at first: a Job that completes in between is then seen at work, never as
+one without a commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crossad.control.decide import generation_of
-from crossad.control.jobs import SeenJob, completed, controller, look, newest
+from crossad.control.jobs import SeenJob, completed, controller, look
+from crossad.control.judgement import Judge, Judgement, Stand
 from crossad.kube.cluster import Cluster
 from crossad.kube.verdicts import Cause, State
 from crossad.launch.afar import FarObserver, Sighting, view
 from crossad.launch.standing import Standing, StandingState
 from crossad.launch.state import Trainer
-from crossad.launch.words import clock
-from crossad.manifests.job import groups
+from crossad.launch.words import clock, describe
 from crossad.results.beacons import ENDED
 from crossad.results.home import Home
-from crossad.results.ledger import fault_of
 from crossad.results.plan import Plan, PlanEntry
 
 STUCK = timedelta(minutes=5)  # of a pod that is being stopped: a grace is over by then, so its node is not there
 CALM = frozenset(map(str, (Cause.NEW, Cause.BUSY, Cause.QUEUE, Cause.REMOVED, Cause.EVICTED)))  # these mend themselves
-_OPEN: Mapping[State, StandingState] = {  # of a Job that neither works nor is over
+_STATES: Mapping[Stand, StandingState] = {
+    Stand.COMMITTED: "done",
+    Stand.STALE: "stale",
+    Stand.CANCELLED: "cancelled",
+    Stand.FAILED: "failed",
+    Stand.LOST: "lost",
+    Stand.AT_WORK: "running",
+    Stand.HELD: "pending",
+    Stand.ABSENT: "pending",
+}
+_OPEN: Mapping[State, StandingState] = {  # the same, closer, of a Job that is not over
     State.PENDING: "pending",
     State.SUSPENDED: "suspended",
     State.STARTING: "starting",
+    State.RUNNING: "running",
     State.RETRYING: "retrying",
     State.ENDING: "ending",
 }
@@ -57,19 +67,20 @@ class Surroundings:
     """What the cluster showed of a run."""
 
     namespace: str
-    jobs: Mapping[str, SeenJob] = field(default_factory=dict)  # condition id -> the Job that speaks for it
+    jobs: Sequence[SeenJob] = ()
     controller: str = ""  # the Job of a controller that is not over
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def surroundings(cluster: Cluster, run: str, *, why: bool = True) -> Surroundings:
     """Look at a run's Jobs; `why` as for `look`."""
-    jobs = newest(look(cluster, run, why=why))
-    return Surroundings(cluster.place.namespace, jobs, controller(cluster, run) or "")
+    return Surroundings(cluster.place.namespace, look(cluster, run, why=why), controller(cluster, run) or "")
 
 
 class ClusterObserver(FarObserver):
     """Looks at a run whose conditions are Jobs."""
+
+    _judge: Judge
 
     def __init__(
         self, home: Home, plan: Plan, around: Surroundings, locks: Mapping[str, str | None] | None = None
@@ -78,14 +89,11 @@ class ClusterObserver(FarObserver):
         super().__init__(home, plan, locks)
         self._around = around
         self._names = {entry.condition_id: entry.name for entry in plan.conditions}
-        self._generations: dict[str, int] = {}
 
     def all(self) -> list[Standing]:
         """Every condition, in the plan's order."""
-        self._view = view(self.home, self.plan.run, list(self._names), completed(self._around.jobs.values()))
-        for group in groups(self.plan.conditions):
-            number = generation_of(group, self._view.retries)
-            self._generations |= dict.fromkeys((entry.condition_id for entry in group), number)
+        self._view = view(self.home, self.plan.run, list(self._names), completed(self._around.jobs))
+        self._judge = Judge(self.plan.conditions, self._view, self._around.jobs, self.locks)
         return super(FarObserver, self).all()
 
     @property
@@ -95,7 +103,8 @@ class ClusterObserver(FarObserver):
 
     def _one(self, entry: PlanEntry, trainer: Trainer | None, busy: Any) -> Standing:  # noqa: ANN401 - as in Observer
         told = super()._one(entry, trainer, busy)
-        job, generation = self._job(entry), self._generations[entry.condition_id]
+        one = entry.condition_id
+        job, generation = self._judge.speakers.get(one), self._judge.generations[one]
         if job is None or told.device:
             cause = str(Cause.NEW) if told.state == "pending" and self._around.controller else ""
             return Placed(**{**vars(told), "cause": cause, "generation": generation})
@@ -111,63 +120,58 @@ class ClusterObserver(FarObserver):
         }
         return Placed(**{**vars(told), **joined})
 
-    def _job(self, entry: PlanEntry) -> SeenJob | None:
-        """The Job that speaks for a condition: of its present try, or an earlier one that is not over."""
-        job = self._around.jobs.get(entry.condition_id)
-        old = job is not None and job.generation < self._generations[entry.condition_id]
-        return None if job is None or (old and job.verdict.over) else job
-
     def _far(self, entry: PlanEntry, seen: Sighting | None) -> Told:
-        found = super()._far(entry, seen)
-        if found[0] in ("done", "stale"):
-            return found
-        job = self._job(entry)
-        if (verdict := self._view.verdicts.get(entry.condition_id)) is not None:
-            state, reason, step = self._closed(entry, verdict)
-            if job is not None and not job.verdict.over:
-                reason += f"; its Job {job.name} is still there: {job.verdict.sentence}"
-            return state, reason, step
-        return self._without(entry, found) if job is None else self._with(entry, found, seen, job)
+        found = self._judge.of(entry, self._gone(entry))
+        state, reason, step = _STATES[found.stand], found.reason, found.step(self.plan.run)
+        job = found.job if found.job is not None and not found.job.verdict.over else None
+        if found.stand is Stand.ABSENT:
+            return self._absent(entry)
+        if found.stand is Stand.FAILED and found.failure is not None:
+            state = self._failed(self._view.failures[entry.condition_id])[0]
+        if found.stand in (Stand.FAILED, Stand.CANCELLED) and job is not None:
+            reason += f"; its Job {job.name} is still there: {job.verdict.sentence}"
+        if found.stand is Stand.LOST and found.job is None and seen is not None:
+            silent = f"its trainer at {seen.beacon.progress.phase} has not been heard of for {clock(seen.silence)}"
+            reason = f"{silent}, and {self._gone(entry)}"
+        if found.stand in (Stand.AT_WORK, Stand.HELD):
+            return self._alive(found, job, seen)
+        return state, reason, step
 
-    def _without(self, entry: PlanEntry, found: Told) -> Told:
-        """An open condition that has no Job of its present generation."""
-        state, reason, _ = found
-        generation = 1 + self._view.retries.get(entry.condition_id, 0)
-        retry = f"crossad retry {self._quoted(entry)}"
-        if state == "running":
-            return "running", f"{reason}, by a trainer that is no Job here", found[2]
-        if generation == 1 and state in ("failed", "partial"):
-            return found
-        if generation == 1 and state in ("lost", "interrupted"):
-            return "lost", f"{reason}, and its Job is gone from namespace {self._around.namespace}", retry
-        which = "its Job" if generation == 1 else f"the Job of its try number {generation}"
+    def _gone(self, entry: PlanEntry) -> str:
+        """Why no Job is to be expected where there is none: this try was worked on, or the work is done."""
+        one = entry.condition_id
+        failed = one in self._view.failures and one not in self._view.retries  # a failure does not tell of which try
+        if failed or self._judge.begun(one) or self._judge.stale(one):
+            return f"its Job is gone from namespace {self._around.namespace}"
+        return ""
+
+    def _absent(self, entry: PlanEntry) -> Told:
+        """An open condition that has no Job of its present try: whether somebody will make it."""
+        number = 1 + self._view.retries.get(entry.condition_id, 0)
+        which = "its Job" if number == 1 else f"the Job of its try number {number}"
         if self._around.controller:
             return "pending", f"{which} is not created yet; the controller {self._around.controller} does that", ""
         command = super().again if self.plan.command else self.again
         where = f"is not in namespace {self._around.namespace}, and no controller works on this run there"
         return "pending", f"{which} {where}", command
 
-    def _with(self, entry: PlanEntry, found: Told, seen: Sighting | None, job: SeenJob) -> Told:
-        """An open condition as its Job has it."""
-        verdict = job.verdict
-        step = self._named(verdict.step, entry)
-        if verdict.state is State.COMPLETE:
-            retry = f"crossad retry {self._quoted(entry)}"
-            return "lost", f"its Job {job.name} is complete, and the store has no commit of it", retry
-        if verdict.state is State.FAILED:
-            failure = self._view.failures.get(entry.condition_id)
-            return self._failed(failure) if failure and _tells(failure, job) else ("failed", verdict.sentence, step)
-        if verdict.state is State.RUNNING:
-            return self._at_work(entry, found, seen, job)
-        sentence = verdict.sentence
-        if verdict.state is State.ENDING and verdict.since is not None:
-            sentence += f", for {clock(self._since(job).total_seconds())} now"
-        return _OPEN[verdict.state], sentence, step
+    def _alive(self, found: Judgement, job: SeenJob | None, seen: Sighting | None) -> Told:
+        """An open condition of which a Job or a trainer lives."""
+        logs = f"crossad logs {self._quoted(found.entry)} -f"
+        if seen is not None and seen.working and (job is None or job.verdict.state is State.RUNNING):
+            where = "" if job is not None else ", by a trainer that is no Job here"
+            return "running", f"{describe(seen.beacon.progress)}, heard of {clock(seen.silence)} ago{where}", logs
+        if job is None:
+            return "running", found.reason, logs
+        if job.verdict.state is State.RUNNING:
+            return self._silent(found.entry, job, seen, logs)
+        reason = found.reason
+        if job.verdict.state is State.ENDING and job.verdict.since is not None:
+            reason += f", for {clock(self._since(job).total_seconds())} now"
+        return _OPEN[job.verdict.state], reason, found.step(self.plan.run)
 
-    def _at_work(self, entry: PlanEntry, found: Told, seen: Sighting | None, job: SeenJob) -> Told:
-        logs = f"crossad logs {self._quoted(entry)} -f"
-        if found[0] == "running":
-            return found
+    def _silent(self, entry: PlanEntry, job: SeenJob, seen: Sighting | None, logs: str) -> Told:
+        """A condition whose Job runs, and whose trainer tells nothing now."""
         before = job.conditions[: job.conditions.index(entry.condition_id)]
         if first := next((one for one in before if self._open_yet(one)), None):
             return "waiting", f"its Job works on {self._names.get(first, first)} first, whose training it shares", ""
@@ -183,15 +187,3 @@ class ClusterObserver(FarObserver):
 
     def _since(self, job: SeenJob) -> timedelta:
         return max(timedelta(0), self._around.now - (job.verdict.since or self._around.now))
-
-    def _named(self, step: str, entry: PlanEntry) -> str:
-        """A step whose commands name this condition."""
-        for verb in ("crossad logs", "crossad retry"):
-            step = step.replace(verb, f"{verb} {self._quoted(entry)}")
-        return step
-
-
-def _tells(failure: Mapping[str, Any], job: SeenJob) -> bool:
-    """Whether a failure in the store is the one that a Job ended with: it says more than an exit code."""
-    shared = len(job.conditions) > 1  # the Job ends with the gravest of its conditions
-    return job.verdict.cause is Cause.EXIT and (shared or fault_of(failure, job.verdict.exit_code) is not None)
