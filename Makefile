@@ -36,12 +36,15 @@ demo: setup  ## Synthesise four domains, run conditions/smoke.json, write the re
 	@$(BIN)/crossad run conditions/smoke.json --data $(DEMO)/data --results-dir $(DEMO)/results --gpus cpu --jobs 2
 
 .PHONY: test
-test: setup lint browser servers cluster images  ## Check and test everything, warnings as errors
+test: setup lint browser servers checkers cluster images  ## Check and test everything, warnings as errors
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
 
 .PHONY: servers
 servers: setup  ## Build the S3 server that the tests of the store talk to (once, kept in the cache)
 	@CACHE=$(CACHE) $(BIN)/python tests/servers/serverbuild.py versitygw >/dev/null
+
+.PHONY: checkers
+checkers: setup  ## Set up what checks the Kubernetes objects: kubeconform, checkov (once, kept in the cache)
 	@CACHE=$(CACHE) $(BIN)/python tests/tools/toolbuild.py >/dev/null
 
 .PHONY: cluster
@@ -104,6 +107,8 @@ lock: $(UV)  ## Resolve the requirements anew, with hashes and without host name
 	    requirements/build.in --output-file requirements/build.txt
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 \
 	    requirements/sbom.in --output-file requirements/sbom.txt
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate --python-version 3.11 \
+	    requirements/checkov.in --output-file requirements/checkov.txt
 
 .PHONY: clean
 clean:  ## Remove the environment, the caches and the demo
