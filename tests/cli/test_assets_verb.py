@@ -60,6 +60,7 @@ def test_changed_damaged_and_missing_weights_are_told_apart(tmp_path):
     path.write_bytes(data)
     changed = crossad("verify", "--weights", tmp_path)
     assert (changed.exit_code, changed.stdout.split()[1]) == (1, "changed:")
+    assert f"next: delete {path}, then: crossad assets fetch {LITE0} --weights {tmp_path}\n" in changed.stderr
     again = crossad("fetch", LITE0, "--weights", tmp_path)
     assert again.exit_code == 2
     assert "is not what was fetched" in again.stderr

@@ -11,6 +11,7 @@ import click
 
 from crossad.cli import VERBS
 from crossad.cli.assets_store import Chosen, list_store, pin_all, verify_store
+from crossad.cli.assets_verdicts import Verdict, tell
 from crossad.cli.bad_input import bad_input
 from crossad.cli.place import Place, place_options
 
@@ -213,13 +214,13 @@ def _download(asset: Asset) -> Path:
     )
     try:
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # what the client stands on, of any version
     except ImportError as error:
         raise CrossadError("the hub's client is not installed: huggingface_hub", hint=hint) from error
     try:
         return Path(hf_hub_download(asset.repository, WEIGHTS))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, httpx.HTTPError) as error:  # the client's own errors are OSErrors; a cut connection is not
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CrossadError(f"cannot download {asset.repository}: {reason}", hint=hint) from error
 
 
@@ -241,22 +242,13 @@ def verify(weights_dir: Path | None, place: Place, as_json: bool) -> None:
         if weights_dir is None:
             verify_store(place, as_json)
             return
-        rows = [_verify(weights_dir, name, sha256) for name, sha256 in pinned(weights_dir).items()]
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-    else:
-        for row in rows:
-            click.echo(f"{row['name']:30} {row['verdict']}")
-    if not rows:
-        click.echo(f"nothing was fetched into {weights_dir}", err=True)
-        click.echo(f"next: crossad assets fetch tf_efficientnet_lite0 --weights {weights_dir}", err=True)
-    bad = [row["name"] for row in rows if row["verdict"] != "ok"]
-    if bad:
-        click.echo(f"next: delete them and run crossad assets fetch {' '.join(bad)}", err=True)
-        raise SystemExit(1)
+        found = [_verdict(weights_dir, name, sha256) for name, sha256 in pinned(weights_dir).items()]
+    first = f"next: crossad assets fetch tf_efficientnet_lite0 --weights {weights_dir}"
+    tell(found, as_json, f"nothing was fetched into {weights_dir}\n{first}")
 
 
-def _verify(weights_dir: Path, name: str, sha256: str) -> dict[str, str]:
-    from crossad.assets import verify
+def _verdict(weights_dir: Path, name: str, sha256: str) -> Verdict:
+    from crossad.assets import asset_named, fetch_command, verify
 
-    return {"name": name, "sha256": sha256, "verdict": verify(weights_dir, name, sha256)}
+    again, place = fetch_command(asset_named(name), weights_dir), f"{weights_dir / name}.safetensors"
+    return Verdict({"sha256": sha256}, name, verify(weights_dir, name, sha256), place, again)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crossad.cli.assets_verdicts import Verdict, tell
 from crossad.cli.bad_input import bad_input
 
 if TYPE_CHECKING:
@@ -122,32 +123,27 @@ def list_store(place: Place, as_json: bool) -> None:
 def verify_store(place: Place, as_json: bool) -> None:
     """Print a verdict a pin; damage ends with 1."""
     from crossad.cli.progress import progress, stoppable
-    from crossad.errors import DataError
-    from crossad.supplies.pins import fetch_command, list_names, pin_key, read_pin
-    from crossad.supplies.stock import check
+    from crossad.supplies.pins import list_names
 
-    store = place.home().state
-    rows: list[dict[str, str | None]] = []
+    store, found = place.home().state, list[Verdict]()
     with stoppable(), progress() as advance:
         names = list(list_names(store))
         for name in names:
-            try:
-                pin = read_pin(store, name)
-                rows.append({"name": name, "content": pin.content, "key": pin.key, "verdict": check(store, pin)})
-            except DataError as error:
-                told = f"damaged: {error.message}"
-                rows.append({"name": name, "content": None, "key": pin_key(name), "verdict": told})
+            found.append(_verdict(store, name))
             advance("verify", 1, len(names))
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-    else:
-        for row in rows:
-            click.echo(f"{row['name']:30} {row['verdict']}")
-    if not rows:
-        click.echo(f"nothing is pinned in {store.uri}", err=True)
-    bad = [row for row in rows if row["verdict"] != "ok"]
-    if bad:
-        name, key = str(bad[0]["name"]), str(bad[0]["key"])
-        again = fetch_command(name, "textures" if key.endswith(".zip") else "weights", store.uri)
-        click.echo(f"next: delete {store.uri}/{key}, then: {again}", err=True)
-        raise SystemExit(1)
+    tell(found, as_json, f"nothing is pinned in {store.uri}")
+
+
+def _verdict(store: Store, name: str) -> Verdict:
+    """Of what a pin names, or of a pin that says nothing."""
+    from crossad.errors import DataError
+    from crossad.supplies.pins import fetch_command, pin_key, read_pin
+    from crossad.supplies.stock import check
+
+    try:
+        pin = read_pin(store, name)
+        content, key, verdict = pin.content, pin.key, check(store, pin)
+    except DataError as error:
+        content, key, verdict = None, pin_key(name), f"damaged: {error.message}"
+    again = fetch_command(name, "textures" if key.endswith(".zip") else "weights", store.uri)
+    return Verdict({"content": content, "key": key}, name, verdict, f"{store.uri}/{key}", again)
