@@ -24,6 +24,12 @@ ENV PATH=/opt/crossad/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
     USER=crossad
+# what both images say alike; version and commit come last in each, because a layer above them would be built anew
+ARG BASE
+LABEL org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/crossad/crossad" \
+      org.opencontainers.image.base.name="$BASE"
+ENTRYPOINT ["crossad"]
 
 FROM python AS tools
 RUN apt-get update \
@@ -70,19 +76,14 @@ RUN --mount=type=secret,id=ca \
 
 FROM controller-libraries AS controller
 COPY --from=program /program /opt/crossad
-ARG BASE
 ARG VERSION=
 ARG COMMIT=
 ENV CROSSAD_COMMIT=$COMMIT
 LABEL org.opencontainers.image.title="crossad" \
       org.opencontainers.image.description="crossad without torch: checks suites, creates Jobs, waits for them, writes reports" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.source="https://github.com/crossad/crossad" \
-      org.opencontainers.image.base.name="$BASE" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$COMMIT"
 USER 65532:65532
-ENTRYPOINT ["crossad"]
 
 FROM trainer-libraries AS trainer
 COPY --from=program /program /opt/crossad
@@ -94,16 +95,11 @@ ENV HF_HUB_OFFLINE=1 \
     MALLOC_TRIM_THRESHOLD_=8589934592 \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     TORCHINDUCTOR_CACHE_DIR=/tmp/inductor
-ARG BASE
 ARG VERSION=
 ARG COMMIT=
 ENV CROSSAD_COMMIT=$COMMIT
 LABEL org.opencontainers.image.title="crossad-trainer" \
       org.opencontainers.image.description="crossad with torch and CUDA: runs one condition" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.source="https://github.com/crossad/crossad" \
-      org.opencontainers.image.base.name="$BASE" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$COMMIT"
 USER 65532:65532
-ENTRYPOINT ["crossad"]
