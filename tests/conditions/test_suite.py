@@ -173,6 +173,17 @@ def test_resources_are_merged_and_checked():
     }
 
 
+def test_conditions_of_one_training_ask_for_the_same_resources():
+    """One Job of a cluster does them all: `render` and `submit` could not make it."""
+    more = {**DRAEM, "target_domains": ["domain_C"]}
+    (found,) = faults(element("a"), element("b", PATCHCORE), element("c", more, resources={"memory": "64Gi"}))
+    assert found.path == "experiment_conditions[2].resources"
+    assert "conditions 0 (a) and 2 (c) share one training" in found.message
+    assert found.hint == "give both the same `resources`"
+    parse(element("a", resources={"memory": "64Gi"}), element("c", more, resources={"memory": "64Gi"}))
+    parse(element("a"), element("c", {**more, "seed": 7}, resources={"memory": "64Gi"}))
+
+
 def test_weighted_average_without_weight_is_a_warning():
     sevnet = {**DRAEM, "model_type": "draem_sevnet", "score_combination": "weighted_average"}
     suite = parse(element("a", sevnet), element("b", {**sevnet, "severity_weight_for_combination": 0.5}))

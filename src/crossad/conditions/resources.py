@@ -12,6 +12,8 @@ from crossad.conditions.faults import Path, near
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
 LabelKey = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
 
+LIKE_RESOURCES = "give both the same `resources`"
+
 
 class Resources(BaseModel):
     """GPU resource and count, CPU, memory, node selector; each may be left to the cluster's settings."""
@@ -33,6 +35,14 @@ def check_resources(value: Mapping[str, Any]) -> list[tuple[Path, str, str | Non
     except ValidationError as error:
         return [_explain(detail["loc"], detail["type"], detail["msg"]) for detail in error.errors()]
     return []
+
+
+def unlike_resources(one: tuple[int, str], other: tuple[int, str]) -> str:
+    """What to say of two conditions, each an id and a name, that one pod cannot serve."""
+    return (
+        f"conditions {one[0]} ({one[1]}) and {other[0]} ({other[1]}) share one training, so one Job, "
+        "and ask for different resources"
+    )
 
 
 def _explain(path: Path, kind: str, message: str) -> tuple[Path, str, str | None]:

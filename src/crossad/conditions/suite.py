@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -10,8 +10,10 @@ from typing import Any
 from crossad.conditions import jsonc
 from crossad.conditions.envelope import LIST, Raw, Wrong, expand
 from crossad.conditions.faults import Fault, Path, SuiteError, near, show, spell
+from crossad.conditions.identity import training_key
 from crossad.conditions.issues import Issue, check
 from crossad.conditions.model import MODELS, Config
+from crossad.conditions.resources import LIKE_RESOURCES, unlike_resources
 from crossad.conditions.secrets import secrets
 from crossad.errors import MissingInputError, UsageError
 
@@ -133,7 +135,8 @@ class _Loader:
         value = self.document.value
         hidden = self._secrets(value)
         self._overridable()
-        conditions = []
+        conditions: list[Condition] = []
+        elements: list[int] = []
         names: dict[str, int] = {}
         for index, raw in enumerate(expand(value, self._wrong)):
             first = names.setdefault(raw.name, index)
@@ -142,7 +145,9 @@ class _Loader:
             condition = self._condition(index, raw, hidden)
             if condition is not None:
                 conditions.append(condition)
+                elements.append(raw.element)
         self._unused_overrides()
+        self._unlike_resources(conditions, elements)
         if self.faults:
             raise SuiteError(sorted(self.faults.values(), key=lambda fault: (fault.line or 0, fault.column or 0)))
         about = value.get("suite", {})
@@ -160,6 +165,17 @@ class _Loader:
         for text in checked.warnings(config):
             self.cautions.setdefault(text, []).append(index)
         return Condition(index, raw.name, raw.description, checked, raw.resources, overrides)
+
+    def _unlike_resources(self, conditions: Sequence[Condition], elements: Sequence[int]) -> None:
+        """Conditions of one training share a Job of a cluster."""
+        if all(condition.resources == conditions[0].resources for condition in conditions):
+            return  # nearly every suite: no key is worked out
+        first: dict[str, Condition] = {}
+        for condition, element in zip(conditions, elements, strict=True):
+            one = first.setdefault(training_key(condition.config), condition)
+            if one.resources != condition.resources:
+                named = (one.index, one.name), (condition.index, condition.name)
+                self._add((LIST, element, "resources"), unlike_resources(*named), hint=LIKE_RESOURCES)
 
     def _apply(self, index: int, raw: Raw) -> dict[str, Any]:
         """The overrides that this condition's model uses; a key with one allowed value is not set."""
