@@ -159,6 +159,10 @@ def test_the_start_deadline_closes_and_then_stops() -> None:
     assert [stop.job.name for stop in found.stop] == ["job-a-1"]
     for verdict in (RUNS, HELD):
         assert nothing(judge(facts(job(verdict, "a", age=6000), **late))), "it started, or its queue decides"
+    assert [job.name for job in found.late] == ["job-a-1"]
+    drained = judge(facts(job(PENDING, "a", age=6000), begun={"job-a-1"}, **late))
+    assert nothing(drained), "it had started once"
+    assert not drained.late
 
 
 def test_a_late_job_whose_verdict_was_written_is_still_removed() -> None:

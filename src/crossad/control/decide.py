@@ -54,6 +54,7 @@ class Facts:
     start_deadline: timedelta | None = None
     others: Mapping[str, str] = field(default_factory=dict)  # training -> a living Job of another run
     refused: Mapping[str, str] = field(default_factory=dict)  # training -> why the server does not take its Job
+    begun: Collection[str] = ()  # uids of late Jobs of which a trainer has worked: their pods were taken away
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Decision:
     at_work: int = 0  # living Jobs
     open: set[str] = field(default_factory=set)  # conditions that are not over
     refused: set[str] = field(default_factory=set)  # those of them whose Job the server does not take
+    late: list[SeenJob] = field(default_factory=list)  # Jobs that are closed because they did not start in time
 
     @property
     def over(self) -> bool:
@@ -193,9 +195,10 @@ class _Group:
         deadline, found = self.facts.start_deadline, []
         for job in alive if deadline else ():
             late = overdue(job.verdict, job.created, self.facts.now, deadline)  # type: ignore[arg-type] # not None here
-            if late is None or job.generation != self.generation or job.leaving:
+            if late is None or job.generation != self.generation or job.leaving or job.uid in self.facts.begun:
                 continue
             mine = [one for one in job.conditions if one in self.open]
+            self.found.late += [job] if mine else []
             found += [Closing(one, late.sentence, late.step or None, job=job) for one in mine]
         return found
 

@@ -9,7 +9,7 @@ by another hand (a queue) are left alone.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from crossad.control.closing import close
 from crossad.control.creating import THREADS, create_jobs
 from crossad.control.decide import Decision, Facts, Known, Piece, Stop, decide
 from crossad.control.facts import Teller, Told
-from crossad.control.jobs import completed, look
+from crossad.control.jobs import SeenJob, completed, look
 from crossad.control.noted import Noted
 from crossad.control.pinned import Assignment, Work
 from crossad.control.telling import Telling
@@ -33,6 +33,7 @@ from crossad.manifests.control import anchor, owned
 from crossad.manifests.job import Specs, trainer_job
 from crossad.manifests.names import run_hash
 from crossad.manifests.settings import Settings
+from crossad.results.beacons import beacons_of
 from crossad.results.home import Home
 
 SHORTEST, LONGEST = 2.0, 15.0  # seconds between two passes: ever longer while nothing changes
@@ -127,6 +128,9 @@ class Reconciler:
     def _decide(self) -> tuple[Told, Facts, Decision]:
         facts, told = self._look()
         decision = decide(facts, self._spec)
+        if decision.late:  # a Job does not say that it had a pod once; a trainer's beacon does
+            facts = replace(facts, begun={job.uid for job in decision.late if self._begun(job, facts.retries)})
+            decision = decide(facts, self._spec)
         if decision.create:  # a list of all that others do is read only where it matters
             others = self._others({piece.training for piece in decision.create})
             decision = decide(replace(facts, others=others), self._spec)
@@ -154,6 +158,15 @@ class Reconciler:
             refused=dict(self._refused),
         )
         return facts, told
+
+    def _begun(self, job: SeenJob, retries: Mapping[str, int]) -> bool:
+        """Whether a trainer has worked on a Job, be it that its pod was taken away and the next one waits."""
+        state = self._home.state
+        return any(
+            beacon.generation == 1 + retries.get(one, 0)
+            for one in job.conditions
+            for beacon, _ in beacons_of(state, self._run, one)
+        )
 
     def _others(self, wanted: set[str]) -> dict[str, str]:
         """Living Jobs of other runs that work on some trainings."""

@@ -22,6 +22,7 @@ from crossad.manifests import words
 from crossad.manifests.control import anchor
 from crossad.manifests.job import trainer_jobs
 from crossad.manifests.text import to_yaml
+from crossad.results.beacons import lit
 
 from .conftest import RUN, Lab, ids, make_plan
 
@@ -202,6 +203,26 @@ def test_a_job_that_does_not_start_in_time_gives_its_slot_to_the_next(lab: Lab) 
     lab.store.ahead = timedelta()
     assert lab.work().exit_code == PARTIAL
     assert ids(lab.jobs()) == [["b"]]
+
+
+def test_what_was_taken_from_its_node_at_work_is_not_late(lab: Lab) -> None:
+    """Drained, preempted: its next pod may wait for hours, and its work is in the store."""
+    lab.pin(make_plan("a", "b"), **{"control.startDeadlineSeconds": 3600, "placement.nodeSelector": {"gpu": "gone"}})
+    worker = lab.reconciler()
+    worker.once()
+    lit(lab.store, RUN, "a", "attempt", 30.0)
+    lab.store.ahead = timedelta(seconds=3601)
+    worker.once()
+    assert lab.verdict("a") is None
+    assert lab.verdict("b") is not None
+    assert ids(lab.jobs()) == [["a"]]
+    lit(lab.store, RUN, "b", "attempt", 30.0)
+    assert RunState(lab.home, RUN).reopen("b")
+    worker.once()
+    assert ids(lab.jobs()) == [["a"], ["b"]]
+    lab.store.ahead = timedelta(seconds=2 * 3601)
+    worker.once()
+    assert lab.verdict("b") is not None, "what worked was its earlier generation"
 
 
 def test_what_restricted_does_not_admit_is_warned_of_once_and_closed_with_the_reason(lab: Lab) -> None:
