@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from processes import wait_for
+from processes import Program, wait_for
 
 GPU = "nvidia.com/gpu"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
@@ -41,6 +41,7 @@ class Plane:
     folder: Path
     tokens: dict[str, str]
     programs: dict[str, Path]
+    server: Program  # the API server, which tests may end and start again
     context: ssl.SSLContext = field(init=False)
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from plane import Plane
-from processes import answers, free_ports, running, wait_for
+from processes import Program, answers, free_ports, running, started, wait_for
 
 HERE = Path(__file__).parent
 CONTROLLERS = (
@@ -63,11 +63,13 @@ def serving(folder: Path, reach: Reach = LOOPBACK, *, alone: bool = False) -> It
 
         etcd = start("etcd", *_etcd(folder, etcd_port, peer_port))
         wait_for("etcd", lambda: answers(f"http://127.0.0.1:{etcd_port}/health"), etcd)
-        server = start("kube-apiserver", *_apiserver(folder, etcd_port, api_port, keys, reach))
+        words = [str(programs["kube-apiserver"]), *_apiserver(folder, etcd_port, api_port, keys, reach)]
+        server = Program(words, folder / "kube-apiserver.log")
+        process = stack.enter_context(started(server))
         authority = folder / "certificates/apiserver.crt"
-        wait_for("kube-apiserver", authority.exists, server)
-        plane = Plane(f"https://{reach.address}:{api_port}", authority, folder, tokens, programs)
-        wait_for("kube-apiserver", plane.ready, server)
+        wait_for("kube-apiserver", authority.exists, process)
+        plane = Plane(f"https://{reach.address}:{api_port}", authority, folder, tokens, programs, server)
+        wait_for("kube-apiserver", plane.ready, process)
         if alone:
             yield plane
             return

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 _libc = ctypes.CDLL(None)
@@ -22,23 +23,58 @@ def _die_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+@dataclass
+class Program:
+    """A process that can be ended, and started again as it was; what it says goes on in one file.
+
+    Start it from the main thread: the kernel, which ends it with its parent, looks at the thread that started it.
+    """
+
+    command: list[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it, for the first time or again."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509
+            )
+        return self.process
+
+    def kill(self) -> None:
+        """End it at once, as a machine that fails does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def end(self) -> None:
+        """Ask it to end; kill it where it does not."""
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
 @contextlib.contextmanager
 def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with its output in a file; ended on the way out, killed by the kernel if this process dies first.
+    """A process with its output in a file; ended on the way out, killed by the kernel if this process dies first."""
+    with started(Program(command, log)) as process:
+        yield process
 
-    Start it from the main thread: the kernel looks at the thread that started it.
-    """
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent)  # noqa: PLW1509
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+
+@contextlib.contextmanager
+def started(program: Program) -> Iterator[subprocess.Popen[bytes]]:
+    """The same for a program that may be started again meanwhile."""
+    try:
+        yield program.start()
+    finally:
+        program.end()
 
 
 def wait_for(what: str, ready: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
