@@ -35,9 +35,18 @@ demo: setup  ## Synthesise four domains, run conditions/smoke.json, write the re
 	@$(BIN)/crossad synth $(DEMO)/data --preset easy --size native --format tiff
 	@$(BIN)/crossad run conditions/smoke.json --data $(DEMO)/data --results-dir $(DEMO)/results --gpus cpu --jobs 2
 
+# lint first, for it fails soonest; then Go compiles while packages and image layers wait for network and disk. Of the
+# tests' processes (JOBS), one is with the real node for a long time, and waits for it: hence one more than two cores.
 .PHONY: test
-test: setup lint browser servers checkers cluster images  ## Check and test everything, warnings as errors
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
+test: setup lint  ## Check and test everything, warnings as errors
+	@$(MAKE) --no-print-directory --jobs=4 browser servers checkers cluster images
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),3)
+
+# Debian's packages, where root may; two targets may want some at once, and apt's own lock does not wait
+define install
+[ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null || { mkdir -p $(CACHE) && flock $(CACHE)/apt.lock sh -c \
+	    'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1)'; } > /dev/null
+endef
 
 .PHONY: servers
 servers: setup  ## Build the S3 server that the tests of the store talk to (once, kept in the cache)
@@ -55,9 +64,7 @@ cluster: setup  ## Build the Kubernetes control plane that tests run against (on
 NODE_PACKAGES := buildah debootstrap runc containerd containernetworking-plugins iptables conntrack socat ethtool iproute2
 .PHONY: images
 images: setup  ## Build both images of the Dockerfile, as root without a container engine (minutes, kept in the cache)
-	@{ command -v buildah && command -v containerd && command -v debootstrap; } > /dev/null || [ "$$(id -u)" != 0 ] || \
-	    ! command -v apt-get > /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	    apt-get install -y -qq --no-install-recommends $(NODE_PACKAGES); } > /dev/null
+	@{ command -v buildah && command -v containerd && command -v debootstrap; } > /dev/null || $(call install,$(NODE_PACKAGES))
 	@CACHE=$(CACHE) $(BIN)/python tests/images/imagebuild.py > /dev/null
 
 .PHONY: sbom
@@ -69,8 +76,7 @@ sbom: images  ## Write both images' bills of materials (CycloneDX) to dist/
 # the report page is tested in Debian's Chromium: root installs it, others use theirs or are told what is left out
 .PHONY: browser
 browser:
-	@command -v chromium > /dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null || \
-	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } > /dev/null
+	@command -v chromium > /dev/null || $(call install,chromium)
 	@command -v chromium > /dev/null || echo "no chromium: the report page is not tested in a browser (an error with CI=true)"
 
 .PHONY: lint

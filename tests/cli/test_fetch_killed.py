@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,14 +20,6 @@ PROGRAM = Path(sys.executable).with_name("crossad")
 BIG = "attempts/att-big/big.safetensors"  # no other object's name begins so: only this one stalls
 SIZE = 4 * BLOCK + 100
 ARRIVED = 2 * BLOCK  # of the half that the proxy lets through: whole blocks
-
-
-@pytest.fixture(autouse=True)
-def from_a_terminal() -> Iterator[None]:
-    """Programs inherit no ignored SIGINT: a shell that starts tests in the background has it so."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
