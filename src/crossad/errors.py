@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 
+LONGEST = 300  # characters of a fault in a document
+
+
 class CrossadError(Exception):
     """Base of all errors that reach a user as one message instead of a traceback."""
 
@@ -85,6 +88,8 @@ def first_fault(error: ValidationError, whole: str = "") -> str:
         error: what pydantic says of a document that is checked against a model.
         whole: what to call the document where the fault is not in a part of it.
     """
-    first = error.errors()[0]
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or whole
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+    told = f"{where}: {first['msg']}" if where else str(first["msg"])
+    # a name of a stranger's document may be long, and may move a terminal's cursor
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in told)[:LONGEST]

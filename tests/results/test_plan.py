@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from crossad.errors import DataError, MissingInputError, UsageError
-from crossad.results.home import FolderHome
+from crossad.launch.control import find_run
+from crossad.results.home import BucketHome, FolderHome
 from crossad.results.layout import RunPaths
-from crossad.results.plan import Plan, PlanEntry, load_plan, load_plans, pin_plan
+from crossad.results.plan import Plan, PlanEntry, load_plan, load_plans, newest_plan, pin_plan, revision_key
+from crossad.store.folder import FolderStore
 
 
 def entry(index: int, name: str, condition_id: str) -> PlanEntry:
@@ -91,3 +93,29 @@ def test_plans_come_oldest_first_and_unreadable_ones_are_left_out(tmp_path: Path
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd/plan.json").write_text("{")
     assert [one.run for one in load_plans(FolderHome(tmp_path))] == ["z", "a"]
+
+
+def test_a_damaged_pinned_plan_is_one_message_that_names_the_object_the_fault_and_the_way_out(tmp_path: Path) -> None:
+    home = BucketHome(FolderStore(tmp_path / "bucket"), tmp_path / "work")
+    pin_plan(home, plan(entry(0, "a", "1")))
+    pin_plan(home, plan(entry(1, "b", "2")))
+    key = revision_key("night", 2)
+    body = home.state.get(key)
+    for damage, told in (
+        (body[: len(body) // 2], "file: Invalid JSON"),
+        (body.replace(b'"suite"', b'"su\x1b[2Jite"'), "file: Invalid JSON"),
+        (body.replace(b'"suite"', b'"su\\u001b[2Jite"'), "suite: Field required"),
+        (body.replace(b'"experiment_id": 1', b'"experiment_id": "x"'), "conditions.1.experiment_id: Input should be"),
+    ):
+        home.state.put(key, damage)
+        for ask in (lambda: newest_plan(home.state, "night"), lambda: find_run(home, "night")):
+            with pytest.raises(DataError) as caught:
+                ask()
+            assert caught.value.message.startswith(f"not a plan of this crossad version: {home.uri}/{key}: {told}")
+            assert caught.value.hint is not None
+            assert caught.value.message.isprintable()
+            assert len(caught.value.message) < 600
+    home.state.delete(key)
+    found = newest_plan(home.state, "night")
+    assert found is not None
+    assert [one.name for one in found.conditions] == ["a"], "as the hint says: moved away, the one before it counts"

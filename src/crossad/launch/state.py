@@ -15,18 +15,18 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from crossad.errors import DataError, UsageError, first_fault
+from crossad.errors import UsageError
 from crossad.files import write_atomic
 from crossad.launch.process import Mark, mark
 from crossad.results.beacons import generation_of
 from crossad.results.home import Home
 from crossad.results.layout import STATE, retries_key, run_key, slug
+from crossad.results.parsing import Model, parsed
 
-Model = TypeVar("Model", bound=BaseModel)
 VerdictKind = Literal["failed", "cancelled"]
 
 
@@ -170,13 +170,8 @@ def parse_verdict(key: str, body: bytes) -> Verdict:
     Raises:
         DataError: it is damaged, or of another version.
     """
-    try:
-        return Verdict.model_validate_json(body)
-    except ValidationError as error:
-        raise DataError(
-            f"not a verdict of this crossad version: {key}: {first_fault(error, 'file')}",
-            hint="the file is damaged, or another version wrote it; move it away, and the condition is open again",
-        ) from error
+    hint = "the file is damaged, or another version wrote it; move it away, and the condition is open again"
+    return parsed(Verdict, body, "verdict", key, hint)
 
 
 def now_text() -> str:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from crossad.errors import DataError, first_fault
 from crossad.files import sha256_file, write_json
 from crossad.results.home import Kept
 from crossad.results.layout import ConditionPaths
+from crossad.results.parsing import parsed
 
 FORMAT: Literal[2] = 2
 # still written to, or rewritten, after the manifest: not artifacts
@@ -67,13 +67,7 @@ def parse_manifest(body: bytes, where: str) -> Manifest:
     Raises:
         DataError: it is not what this version writes.
     """
-    try:
-        return Manifest.model_validate_json(body)
-    except ValidationError as error:
-        raise DataError(
-            f"not a manifest of this crossad version: {where}: {first_fault(error)}",
-            hint="use the version that wrote it",
-        ) from error
+    return parsed(Manifest, body, "manifest", where)
 
 
 def finished_files(paths: ConditionPaths) -> Iterator[Path]:

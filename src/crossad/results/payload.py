@@ -14,10 +14,9 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from crossad.errors import ConditionError, DataError, MissingInputError, first_fault
+from crossad.errors import ConditionError, DataError, MissingInputError
 from crossad.files import canonical_json
+from crossad.results.parsing import parsed
 from crossad.results.plan import Plan, PlanEntry
 
 UNDATED = "1970-01-01T00:00:00+00:00"  # `created` of a plan that nobody pinned yet: whoever pins it says when
@@ -70,14 +69,9 @@ def unpack(packed: bytes, where: str) -> Plan:
         text = unpacker.decompress(packed, MAX_UNPACKED)
         if not unpacker.eof:
             raise DataError(f"not a packed plan: {where}: it ends too early", hint="apply the rendered files again")
-        return Plan.model_validate_json(text)
     except zlib.error as error:
         raise DataError(f"not a packed plan: {where}: {error}", hint="apply the rendered files again") from error
-    except ValidationError as error:
-        raise DataError(
-            f"not a plan of this crossad version: {where}: {first_fault(error)}",
-            hint="use an image of the version that rendered it",
-        ) from error
+    return parsed(Plan, text, "plan", where, "use an image of the version that rendered it")
 
 
 def plan_from_environment(name: str) -> Plan:

@@ -15,12 +15,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from crossad.errors import DataError, MissingInputError, UsageError, first_fault
+from crossad.errors import MissingInputError, UsageError
 from crossad.files import write_atomic
 from crossad.results.home import Home
 from crossad.results.layout import RUNS, RunPaths, run_key
+from crossad.results.parsing import parsed
 from crossad.store.base import Store
 
+MEND = "use the version that wrote it; a damaged one is to be moved away, and the run's own command given again"
 _REVISION = re.compile(rf"{RUNS}/([^/]+)/plans/\d+\.json")
 
 
@@ -88,16 +90,12 @@ def load_plan(paths: RunPaths) -> Plan:
         DataError: the plan is not what this version of crossad writes.
     """
     try:
-        return Plan.model_validate_json(paths.plan.read_bytes())
+        body = paths.plan.read_bytes()
     except FileNotFoundError as error:
         raise MissingInputError(
             f"no run of this name: {paths.run} in {paths.results}", hint="list the runs: ls results"
         ) from error
-    except ValidationError as error:
-        raise DataError(
-            f"not a plan of this crossad version: {paths.plan}: {first_fault(error)}",
-            hint="use the version that wrote it, or start a new run with --run NAME",
-        ) from error
+    return parsed(Plan, body, "plan", str(paths.plan), MEND)
 
 
 def load_plans(home: Home) -> list[Plan]:
@@ -126,10 +124,15 @@ def _pinned(state: Store) -> Iterator[bytes]:
 
 
 def newest_plan(state: Store, run: str) -> Plan | None:
-    """The newest revision of a run's plan, or None where the store has no such run."""
+    """The newest revision of a run's plan, or None where the store has no such run.
+
+    Raises:
+        DataError: it is damaged, or another version's.
+    """
     revisions = [entry.key for entry in state.list(run_key(run, "plans/")) if _REVISION.fullmatch(entry.key)]
-    body = state.read_once(revisions[-1] if revisions else revision_key(run, 1))
-    return None if body is None else Plan.model_validate_json(body)
+    key = revisions[-1] if revisions else revision_key(run, 1)
+    body = state.read_once(key)
+    return None if body is None else parsed(Plan, body, "plan", f"{state.uri}/{key}", MEND)
 
 
 def pin_plan(home: Home, plan: Plan) -> Plan:

@@ -10,11 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from crossad.conditions.identity import condition_id
 from crossad.conditions.suite import parse_config
-from crossad.errors import CrossadError, DataError, MissingInputError, first_fault
+from crossad.errors import CrossadError, MissingInputError
+from crossad.results.parsing import parsed
 from crossad.results.record import Record
 
 _PLACES = ("--data", "--data-option", "--weights", "--precision")  # of a trainer's command line: what a repeat needs
@@ -63,13 +62,7 @@ def parse_record(body: bytes, where: str) -> Record:
     Raises:
         DataError: it is no record of this version.
     """
-    try:
-        return Record.model_validate_json(body)
-    except ValidationError as error:
-        raise DataError(
-            f"not a record of this crossad version: {where}: {first_fault(error, 'file')}",
-            hint="use the version that wrote it",
-        ) from error
+    return parsed(Record, body, "record", where)
 
 
 def suite_text(record: Record) -> str:

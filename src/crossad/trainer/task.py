@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from crossad.conditions.identity import resolve
 from crossad.conditions.select import select
 from crossad.conditions.suite import load_suite, parse_config, parse_overrides
 from crossad.data.places import Images, as_images
-from crossad.errors import ConditionError, DataError, UsageError, first_fault
+from crossad.errors import ConditionError, UsageError
+from crossad.results.parsing import parsed
 from crossad.results.payload import FROM_ENVIRONMENT, plan_from_environment
 from crossad.results.plan import Plan
 from crossad.trainer.context import Task
@@ -70,18 +69,13 @@ def find_plan(file: Path) -> Plan | None:
     if str(file).startswith(FROM_ENVIRONMENT):
         return plan_from_environment(str(file).removeprefix(FROM_ENVIRONMENT))
     try:
-        found = json.loads(file.read_bytes())
+        body = file.read_bytes()
+        found = json.loads(body)
     except (OSError, ValueError):
         return None  # the suite loader says what is wrong, with line and column
     if not isinstance(found, dict) or found.get("kind") != "crossad-plan":
         return None
-    try:
-        return Plan.model_validate(found)
-    except ValidationError as error:
-        raise DataError(
-            f"not a plan of this crossad version: {file}: {first_fault(error)}",
-            hint="use the version that wrote it, or name the suite file",
-        ) from error
+    return parsed(Plan, body, "plan", str(file), "use the version that wrote it, or name the suite file")
 
 
 def _from_plan(plan: Plan, experiment_id: str, overridden: bool, images: Images, place: dict[str, Any]) -> Task:
