@@ -47,8 +47,8 @@ CLEARED = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT
 
 
 @contextlib.contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """A versitygw over an empty bucket; its address."""
+def server(folder: Path, *more: object) -> Iterator[str]:
+    """A versitygw over an empty bucket, with more options if there are some; its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -63,6 +63,7 @@ def server(folder: Path) -> Iterator[str]:
         SECRET,
         "--quiet",
         "--keep-alive",
+        *more,
     ]
     process = subprocess.Popen([*map(str, words), "posix", str(folder)], stdout=subprocess.DEVNULL)
     try:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,14 @@ def sha256_file(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _aside(path: Path, data: bytes) -> Iterator[Path]:
-    """A complete, synced copy of `data` beside `path`, gone afterwards unless it was renamed."""
+def _aside(path: Path, pieces: Iterable[bytes]) -> Iterator[Path]:
+    """A complete, synced file of these bytes beside `path`, gone afterwards unless it was renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
     aside = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as handle:
-            handle.write(data)
+            handle.writelines(pieces)
             handle.flush()
             os.fsync(handle.fileno())
         aside.chmod(0o644)
@@ -70,7 +70,12 @@ def alone(path: Path, mode: int = 0o644) -> Iterator[None]:
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Replace a file as a whole: a reader sees the old bytes or the new ones, never a part."""
-    with _aside(path, data.encode() if isinstance(data, str) else data) as aside:
+    write_pieces(path, [data.encode() if isinstance(data, str) else data])
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """The same of bytes that are never in memory at once."""
+    with _aside(path, pieces) as aside:
         aside.replace(path)
         sync_folder(path.parent)
 
@@ -86,7 +91,7 @@ def create_once(path: Path, data: bytes | str) -> bool:
     Returns:
         True if this call created it, False if the file was already there (it is left as it is).
     """
-    with _aside(path, data.encode() if isinstance(data, str) else data) as aside:
+    with _aside(path, [data.encode() if isinstance(data, str) else data]) as aside:
         try:
             os.link(aside, path)
         except FileExistsError:

@@ -12,7 +12,7 @@ from s3servers import Place
 
 from crossad.analysis.collect import collect
 from crossad.errors import DataError, MissingInputError, UsageError
-from crossad.fetch.session import fetch, fetch_records
+from crossad.fetch.session import fetch
 from crossad.results.home import BucketHome, FolderHome, Kept
 from crossad.results.layout import RunPaths
 from crossad.results.manifest import parse_manifest, verify_artifacts
@@ -67,29 +67,6 @@ def test_a_run_comes_as_a_local_run_leaves_it(night: World, tmp_path: Path) -> N
     assert unfinished(here) == []
     collection = collect(here, [RUN], FolderHome(here).ledger)
     assert {one.name for one in collection.entries if one.record} == {*ALL_DONE, "partial"}
-
-
-def test_records_alone_are_two_requests_a_condition_and_a_whole_fetch_may_follow(
-    night: World, place: Place, proxy: Proxy, tmp_path: Path
-) -> None:
-    here, home = tmp_path / "here", BucketHome(place.behind(proxy), tmp_path / "work")
-    fetched = fetch_records(home, RUN, here)
-    assert (fetched.files, fetched.damaged) == (len(ALL_DONE), {})
-    asked = [path.partition("?")[0] for method, path, _ in proxy.seen if method == "GET" and "list-type" not in path]
-    assert not [path for path in asked if path.endswith("manifest.json")]
-    assert len([path for path in asked if "/commits/" in path or "/result_" in path]) == 2 * len(ALL_DONE)
-    collection = collect(here, [RUN], home.ledger)
-    assert [one.name for one in collection.entries if one.record] == ALL_DONE
-    assert not any(committed(here, name) for name in ALL_DONE)
-    assert fetch(home, RUN, here).done == ALL_DONE
-    assert all(whole(here, name) for name in ALL_DONE)
-
-
-def test_a_damaged_record_is_named_when_only_records_are_asked_for(night: World, tmp_path: Path) -> None:
-    night.store.put(f"attempts/att-one/{RECORD}", b"{}")
-    fetched = fetch_records(night.home, RUN, tmp_path / "here")
-    assert list(fetched.damaged) == ["one"]
-    assert fetched.files == len(ALL_DONE) - 1
 
 
 @pytest.mark.parametrize("place", ["pretender"], indirect=True)

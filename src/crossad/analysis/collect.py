@@ -8,10 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from crossad.analysis.holes import Hole, State, hole
-from crossad.errors import DataError, MissingInputError, first_fault
+from crossad.analysis.records import Packed, Unreadable, newest
+from crossad.errors import DataError, MissingInputError
 from crossad.results.home import FolderHome
 from crossad.results.layout import ConditionPaths, RunPaths
 from crossad.results.ledger import Ledger
@@ -19,6 +18,7 @@ from crossad.results.plan import Plan, PlanEntry, load_plan
 from crossad.results.record import DomainResult, Failure, Record
 
 Known = Mapping[str, Hole]  # condition id -> where it stands
+Brought = Mapping[str, Packed | Unreadable]  # condition id -> its record, where it does not lie in a folder
 _STATES: dict[str, State] = {"success": "done", "partial": "partial", "failed": "failed"}
 
 
@@ -33,10 +33,15 @@ class Entry:
     condition_id: str
     paths: ConditionPaths
     state: State
-    record: Record | None = None
+    packed: Packed | None = None
     failure: Failure | None = None
     detail: str = ""  # of a hole: where it stands
     next_step: str = ""  # the same: what to do about it
+
+    @property
+    def record(self) -> Record | None:
+        """Its record, if it has one."""
+        return self.packed.record if self.packed else None
 
     @property
     def model(self) -> str:
@@ -71,14 +76,6 @@ class Entry:
         if self.record is None:
             return None
         return self.record.source_results if name == self.source else self.record.target_results.get(name)
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A file that is not what it should be; named in the report, never a reason to stop."""
-
-    path: Path
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -122,24 +119,41 @@ def collect(
             f"no run of this name in {results}: {', '.join(unknown)}; there are: {', '.join(there)}",
             hint="crossad report RUN --results-dir DIR",
         )
-    chosen = tuple(run for run in there if runs is None or run in runs)
-    ledger, unreadable = ledger or FolderHome(results).ledger, []
+    plans: dict[str, Plan | None] = {}
+    unreadable: list[Unreadable] = []
+    for run in there:
+        if runs is None or run in runs:
+            paths = RunPaths(results, run)
+            try:
+                plans[run] = load_plan(paths) if paths.plan.exists() else None
+            except DataError as error:
+                plans[run] = None
+                unreadable.append(Unreadable(paths.plan, error.message))
+    found = assemble(results, plans, ledger or FolderHome(results).ledger, known or {}, {})
+    return replace(found, unreadable=(*unreadable, *found.unreadable))
+
+
+def assemble(
+    results: Path, plans: Mapping[str, Plan | None], ledger: Ledger, known: Known, brought: Brought
+) -> Collection:
+    """The same, of runs whose plans are known.
+
+    Args:
+        results: the results folder.
+        plans: by run, the oldest first; None where there is none.
+        ledger: where failures are on record.
+        known: as above.
+        brought: records of planned conditions that are not looked for in their folders.
+    """
     entries: list[Entry] = []
-    plans: list[Plan] = []
-    for run in chosen:
-        paths = RunPaths(results, run)
-        try:
-            plan = load_plan(paths) if paths.plan.exists() else None
-        except DataError as error:
-            plan = None
-            unreadable.append(Unreadable(paths.plan, error.message))
-        if plan:
-            plans.append(plan)
-        found, bad = _of_run(paths, plan, ledger, known or {})
+    unreadable: list[Unreadable] = []
+    for run, plan in plans.items():
+        found, bad = _of_run(RunPaths(results, run), plan, ledger, known, brought)
         entries += found
         unreadable += bad
-    kept = _newest(entries)
-    return Collection(results, chosen, tuple(kept), tuple(unreadable), len(entries) - len(kept), tuple(plans))
+    kept = _once(entries)
+    pinned = tuple(plan for plan in plans.values() if plan)
+    return Collection(results, tuple(plans), tuple(kept), tuple(unreadable), len(entries) - len(kept), pinned)
 
 
 def newest_run(results: Path) -> str:
@@ -177,58 +191,39 @@ def _created(paths: RunPaths) -> float:
         return paths.plan.stat().st_mtime if paths.plan.exists() else 0.0
 
 
-def _of_run(paths: RunPaths, plan: Plan | None, ledger: Ledger, known: Known) -> tuple[list[Entry], list[Unreadable]]:
+def _of_run(
+    paths: RunPaths, plan: Plan | None, ledger: Ledger, known: Known, brought: Brought
+) -> tuple[list[Entry], list[Unreadable]]:
     """The planned conditions, then the folders that no plan names (`crossad train` by hand)."""
     entries: list[Entry] = []
     unreadable: list[Unreadable] = []
     owed = plan.conditions if plan else ()
     for planned in owed:
         condition = paths.condition(planned.name)
-        record, bad = _record(condition, planned.condition_id)
+        packed, bad = _found(planned, condition, brought)
         unreadable += bad
-        entry = _planned(paths.run, planned, condition, record, _why(planned, condition, record, ledger, known))
-        entries.append(replace(entry, detail=f"its record is {bad[0].reason}") if not record and bad else entry)
+        entry = _planned(paths.run, planned, condition, packed, _why(planned, condition, packed, ledger, known))
+        entries.append(replace(entry, detail=f"its record is {bad[0].reason}") if not packed and bad else entry)
     owned = {paths.condition(planned.name).root.name for planned in owed}
     for root in sorted(paths.root.glob(f"*_{paths.run}")):
         if root.name not in owned and (root / "tensorboard_logs").is_dir():
-            record, bad = _record(ConditionPaths(root, root.name), None)
+            packed, bad = newest(ConditionPaths(root, root.name), None)
             unreadable += bad
-            if record is not None:
-                entries.append(_by_hand(paths.run, root, record))
+            if packed is not None:
+                entries.append(_by_hand(paths.run, root, packed))
     return entries, unreadable
 
 
-def _record(condition: ConditionPaths, condition_id: str | None) -> tuple[Record | None, list[Unreadable]]:
-    """The newest record of a folder that can be read and belongs there, and the newer ones that do not."""
-    unreadable = []
-    for path in reversed(condition.records()):
-        try:
-            record = Record.model_validate_json(path.read_bytes())
-        except OSError as error:
-            unreadable.append(Unreadable(path, error.strerror or "cannot be read"))
-            continue
-        except ValidationError as error:
-            unreadable.append(Unreadable(path, f"not a record of this crossad version: {first_fault(error, 'file')}"))
-            continue
-        if condition_id is None or record.condition_id == condition_id:
-            return _light(record), unreadable
-        unreadable.append(
-            Unreadable(path, f"of another condition: got {record.condition_id}, the plan owes {condition_id}")
-        )
-    return None, unreadable
+def _found(planned: PlanEntry, condition: ConditionPaths, brought: Brought) -> tuple[Packed | None, list[Unreadable]]:
+    """A planned condition's record, and what was in its place."""
+    there = brought.get(planned.condition_id)
+    if there is None:
+        return newest(condition, planned.condition_id)
+    return (there, []) if isinstance(there, Packed) else (None, [there])
 
 
-def _light(record: Record) -> Record:
-    """Without what no report shows: among ten thousand records it would be most of the memory."""
-    change: dict[str, Any] = {"summary": []}
-    if record.training_info:
-        change["training_info"] = record.training_info.model_copy(update={"curve": []})
-    if record.provenance:
-        change["provenance"] = record.provenance.model_copy(update={"libraries": {}, "weights": {}, "command": []})
-    return record.model_copy(update=change)
-
-
-def _by_hand(run: str, root: Path, record: Record) -> Entry:
+def _by_hand(run: str, root: Path, packed: Packed) -> Entry:
+    record = packed.record
     name = str(record.condition.get("name", root.name))
     config = record.condition.get("config")
     return Entry(
@@ -239,15 +234,15 @@ def _by_hand(run: str, root: Path, record: Record) -> Entry:
         condition_id=record.condition_id,
         paths=ConditionPaths(root, name),
         state=_STATES[record.status],
-        record=record,
+        packed=packed,
         failure=record.error,
     )
 
 
-def _why(planned: PlanEntry, condition: ConditionPaths, record: Record | None, ledger: Ledger, known: Known) -> Hole:
+def _why(planned: PlanEntry, condition: ConditionPaths, packed: Packed | None, ledger: Ledger, known: Known) -> Hole:
     """Where a planned condition stands."""
-    if record is not None:
-        return Hole(_STATES[record.status], record.error)
+    if packed is not None:
+        return Hole(_STATES[packed.record.status], packed.record.error)
     here = hole(planned, condition, ledger)
     there = known.get(planned.condition_id, here)
     failure = there.failure or here.failure
@@ -262,7 +257,7 @@ def _planned(
     run: str,
     planned: PlanEntry,
     condition: ConditionPaths,
-    record: Record | None,
+    packed: Packed | None,
     why: Hole,
 ) -> Entry:
     return Entry(
@@ -273,14 +268,14 @@ def _planned(
         condition_id=planned.condition_id,
         paths=condition,
         state=why.state,
-        record=record,
+        packed=packed,
         failure=why.failure,
         detail=why.detail,
         next_step=why.next_step,
     )
 
 
-def _newest(entries: Sequence[Entry]) -> list[Entry]:
+def _once(entries: Sequence[Entry]) -> list[Entry]:
     """One entry a condition id: the newest record, else the newest hole; the order is kept."""
     best: dict[str, Entry] = {}
     for entry in entries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
@@ -20,6 +21,7 @@ class Detail:
     caption: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    left_out: str = ""  # a sentence about rows that are not here
 
 
 def models(groups: Sequence[Group]) -> Detail:
@@ -54,24 +56,30 @@ def models(groups: Sequence[Group]) -> Detail:
     return Detail("Best condition of each model, chosen by source AUROC, over common targets", heads, tuple(rows))
 
 
-def seeds(entries: Sequence[Entry]) -> Detail:
-    """Conditions that differ in nothing but their seed: mean and standard deviation over seeds."""
-    alike: dict[str, list[tuple[Entry, Record]]] = {}
+def seeds(entries: Sequence[Entry], at_most: int) -> Detail:
+    """Conditions that differ in nothing but their seed: mean and standard deviation over seeds.
+
+    Of too many such groups those with the best mean source AUROC are shown: a choice by targets would know the answer.
+    """
+    names = ("val_image_AUROC", "avg_target_auroc", "transfer_ratio", "skill_ratio")
+    alike: dict[str, list[tuple[Entry, list[float | None]]]] = {}
     for entry in entries:
-        if entry.record and entry.record.val_image_AUROC is not None and not unranked(entry):
-            rest = {key: value for key, value in entry.config.items() if key != "seed"}
-            alike.setdefault(canonical_json(rest), []).append((entry, entry.record))
+        if (record := entry.record) and record.val_image_AUROC is not None and not unranked(entry):
+            rest = canonical_json({key: value for key, value in entry.config.items() if key != "seed"})
+            values = [getattr(record, name) for name in names]
+            alike.setdefault(hashlib.sha256(rest.encode()).hexdigest(), []).append((entry, values))
+    groups = [one for one in alike.values() if len({entry.config.get("seed") for entry, _ in one}) > 1]
+    shown = groups
+    if len(groups) > at_most:
+        shown = sorted(groups, key=lambda one: -mean(values[0] or 0.0 for _, values in one))[:at_most]
     rows = []
-    for several in alike.values():
-        records = [record for _, record in several]
-        if len({entry.config.get("seed") for entry, _ in several}) < 2:
-            continue
+    for several in shown:
         first = several[0][0]
-        names = ("val_image_AUROC", "avg_target_auroc", "transfer_ratio", "skill_ratio")
-        spreads = [_spread([getattr(record, name) for record in records]) for name in names]
-        rows.append((f"{model_name(first.model)} from {first.source}", str(len(records)), *spreads))
+        spreads = [_spread(column) for column in zip(*(values for _, values in several), strict=True)]
+        rows.append((f"{model_name(first.model)} from {first.source}", str(len(several)), *spreads))
     heads = ("Model", "Seeds", "Source AUROC", "Average target AUROC", "Transfer ratio", "Skill ratio")
-    return Detail("Over seeds: mean ± standard deviation", heads, tuple(rows))
+    left_out = f"The best by source AUROC; {len(groups) - at_most} more." if len(groups) > at_most else ""
+    return Detail("Over seeds: mean ± standard deviation", heads, tuple(rows), left_out)
 
 
 def _spread(values: Sequence[float | None]) -> str:
@@ -146,10 +154,10 @@ def strata(entries: Sequence[Entry]) -> Detail:
     return Detail("AUROC by stratum and of sub-scores; how scores follow severity", heads, tuple(rows))
 
 
-def costs(entries: Sequence[Entry]) -> Detail:
-    """What each condition took."""
+def costs(entries: Sequence[Entry], at_most: int) -> Detail:
+    """What each condition took, of the first ones."""
     rows = []
-    for entry in entries:
+    for entry in entries[:at_most]:
         record = entry.record
         if record is None:
             continue
@@ -177,12 +185,16 @@ def costs(entries: Sequence[Entry]) -> Detail:
         "Parameters",
         "Device",
     )
-    return Detail("What each condition took", heads, tuple(rows))
+    return Detail("What each condition took", heads, tuple(rows), _more(entries, at_most))
 
 
-def provenance(entries: Sequence[Entry]) -> Detail:
-    """Where the numbers come from."""
-    rows = [_birth(entry, entry.record) for entry in entries if entry.record]
+def _more(entries: Sequence[Entry], at_most: int) -> str:
+    return f"{len(entries) - at_most} more: in their records." if len(entries) > at_most else ""
+
+
+def provenance(entries: Sequence[Entry], at_most: int) -> Detail:
+    """Where the numbers come from, of the first ones."""
+    rows = [_birth(entry, entry.record) for entry in entries[:at_most] if entry.record]
     heads = (
         "Condition",
         "Run",
@@ -194,7 +206,7 @@ def provenance(entries: Sequence[Entry]) -> Detail:
         "Ended",
         "Attempt",
     )
-    return Detail("Where the numbers come from", heads, tuple(rows))
+    return Detail("Where the numbers come from", heads, tuple(rows), _more(entries, at_most))
 
 
 def _birth(entry: Entry, record: Record) -> tuple[str, ...]:

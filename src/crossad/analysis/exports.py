@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from crossad.analysis.cautions import cautions
@@ -57,15 +57,22 @@ _COLUMNS = (
 )
 
 
-def as_csv(collection: Collection) -> str:
-    """A row a condition and domain; what has no value is empty, its reason in the last column."""
+def as_csv(collection: Collection) -> Iterator[str]:
+    """A row a condition and domain; what has no value is empty, its reason in the last column.
+
+    Yields:
+        The rows of one condition after the other, so that nobody has to hold all.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
     writer.writeheader()
     for entry in collection.entries:
         for role, domain in [("source", entry.source), *(("target", name) for name in entry.targets)]:
             writer.writerow({key: _safe(value) for key, value in _row(entry, role, domain).items()})
-    return text.getvalue()
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()  # the head, where nothing is below it
 
 
 def _row(entry: Entry, role: str, domain: str) -> dict[str, Any]:
@@ -114,8 +121,8 @@ def _safe(value: Any) -> Any:  # noqa: ANN401 - any cell
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
 
 
-def as_json(collection: Collection, groups: Sequence[Group]) -> str:
-    """Everything the page says, for machines: indented, a line a condition, without NaN."""
+def as_json(collection: Collection, groups: Sequence[Group]) -> Iterator[str]:
+    """Everything the page says, for machines: indented, a line a condition, without NaN; in pieces, as the CSV."""
     head = {
         "kind": "crossad-report",
         "format": 1,
@@ -128,10 +135,12 @@ def as_json(collection: Collection, groups: Sequence[Group]) -> str:
         ],
     }
     opening = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
-    # texts, not ten thousand nested dicts at once
-    lines = [json.dumps(_condition(entry), ensure_ascii=False, allow_nan=False) for entry in collection.entries]
-    conditions = ",\n".join(f"    {line}" for line in lines)
-    return f'{opening},\n  "conditions": [\n{conditions}\n  ]\n}}\n'
+    yield f'{opening},\n  "conditions": ['
+    comma = ""
+    for entry in collection.entries:
+        yield f"{comma}\n    {json.dumps(_condition(entry), ensure_ascii=False, allow_nan=False)}"
+        comma = ","
+    yield "\n  ]\n}\n"
 
 
 def path_in(collection: Collection, path: Any) -> str:  # noqa: ANN401 - a Path below the results folder

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from crossad.analysis import details
 from crossad.analysis.cautions import cautions
@@ -31,7 +32,7 @@ CIRCULAR = (
     " its result here is circular."
 )
 MAX_DETAILED = 12  # conditions with figures, pictures and detail tables
-MAX_ROWS = 200  # conditions in any other list of the page; all are in summary.csv
+MAX_ROWS = 200  # rows of any other list of the page, which says how many it leaves out
 
 
 @dataclass(frozen=True)
@@ -48,17 +49,23 @@ class Page:
 
     @property
     def _adapted(self) -> str:
-        modes = sorted({entry.record.normalisation for entry in self._recorded if entry.record} - {"as_stored"})
+        modes = sorted({mode for mode, _, _ in self._kinds} - {"as_stored"})
         return f" (normalisation: {', '.join(modes)})" if modes else ""
 
     @cached_property
     def _recorded(self) -> list[Entry]:
-        return [entry for entry in self.collection.entries if entry.record]
+        return [entry for entry in self.collection.entries if entry.packed]
+
+    @cached_property
+    def _kinds(self) -> set[tuple[str, str, bool]]:
+        """The kinds of records that there are: normalisation, validation, whether images were made."""
+        records = (entry.record for entry in self._recorded)
+        return {(one.normalisation, one.validation, one.synthetic_data) for one in records if one}
 
     @property
     def synthetic(self) -> bool:
         """True where any image was made, not measured."""
-        return any(entry.record.synthetic_data for entry in self._recorded if entry.record)
+        return any(made for _, _, made in self._kinds)
 
     def said(self) -> list[str]:
         """What must be said beside any number."""
@@ -78,10 +85,9 @@ class Page:
     def said_then(self) -> list[str]:
         """Said with the verdicts: what the numbers are biased by."""
         found = []
-        records = [entry.record for entry in self._recorded if entry.record]
-        if any(record.normalisation == "domain_stats" for record in records):
+        if any(mode == "domain_stats" for mode, _, _ in self._kinds):
             found.append("Normalised with each domain's own statistics: adaptation, not plain transfer.")
-        if any(record.validation == "source_test" for record in records):
+        if any(validation == "source_test" for _, validation, _ in self._kinds):
             found.append(
                 "Selected on test: the checkpoint was chosen on the source's test split, so the source AUROC"
                 " is optimistic and the transfer ratio is biased low. Use validation: holdout to avoid it."
@@ -94,9 +100,9 @@ class Page:
         for group in self.groups:
             seen: dict[tuple[str, ...], set[str]] = {}
             for entry in group.entries:
-                lock = entry.record.provenance.data_lock if entry.record and entry.record.provenance else None
-                if lock:
-                    seen.setdefault(entry.targets, set()).add(lock)
+                birth = entry.record.provenance if entry.record else None
+                if birth and birth.data_lock:
+                    seen.setdefault(entry.targets, set()).add(birth.data_lock)
             if any(len(locks) > 1 for locks in seen.values()):
                 found.append(f"Conditions with source {group.source} saw different data: their numbers do not compare.")
         return found
@@ -146,11 +152,16 @@ class Page:
         """The guide's table, one a source."""
         return [guide_table(group) for group in self.groups]
 
-    @property
+    @cached_property
     def notes(self) -> list[tuple[str, list[str]]]:
-        """Warnings by condition."""
-        pairs = [(entry.name, cautions(entry)) for entry in self._recorded]
-        return [(name, found) for name, found in pairs if found][:MAX_ROWS]
+        """Warnings by condition, as far as a page can list them."""
+        pairs = ((entry.name, cautions(entry)) for entry in self._recorded)
+        return list(islice(((name, found) for name, found in pairs if found), MAX_ROWS))
+
+    @property
+    def notes_cut(self) -> bool:
+        """Whether there may be more warnings: they are all in summary.json."""
+        return len(self.notes) == MAX_ROWS
 
     @property
     def holes(self) -> list[Entry]:
@@ -235,7 +246,7 @@ class Page:
     @property
     def seeds(self) -> Detail:
         """Spread over seeds."""
-        return details.seeds(self._recorded)
+        return details.seeds(self._recorded, MAX_ROWS)
 
     @property
     def thresholds(self) -> Detail:
@@ -250,12 +261,12 @@ class Page:
     @property
     def costs(self) -> Detail:
         """What it took."""
-        return details.costs(self._recorded[:MAX_ROWS])
+        return details.costs(self._recorded, MAX_ROWS)
 
     @property
     def provenance(self) -> Detail:
         """Where the numbers come from."""
-        return details.provenance(self._recorded[:MAX_ROWS])
+        return details.provenance(self._recorded, MAX_ROWS)
 
     @property
     def commands(self) -> list[tuple[str, str]]:

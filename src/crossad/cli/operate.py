@@ -114,7 +114,7 @@ def _report(place: Place, run: str) -> None:
         if home.remote:
             from crossad.cli.report import from_store
 
-            page = from_store(home, (run,), False, None)[1]
+            page = from_store(home, (run,), False, None).page
         else:
             page = write_report(place.results, [run])
         click.echo(f"report: {page}")

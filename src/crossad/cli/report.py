@@ -17,8 +17,9 @@ from crossad.cli.report_wait import Wait, after_waiting, check_alone, wait_optio
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
-    from crossad.analysis.collect import Collection, Known
+    from crossad.analysis.collect import Known
     from crossad.analysis.judge import Group
+    from crossad.analysis.report import Report
     from crossad.analysis.table import Table
     from crossad.results.home import Home
 
@@ -53,47 +54,40 @@ def command(
     runs: tuple[str, ...], place: Place, reach: Reach, wait: Wait, all_models: bool, out: Path | None, as_json: bool
 ) -> None:
     """Wait if told so, collect, write, tell."""
-    from crossad.analysis.exports import as_json as facts_of
-    from crossad.analysis.judge import group
-    from crossad.analysis.page import Page
-
     if wait.asked:
-        collection, page = after_waiting(
-            wait, place, reach, runs, lambda home, run, told: _written(home, (run,), out, told=told)
-        )
+        report = after_waiting(wait, place, reach, runs, lambda home, run, told: _written(home, (run,), out, told=told))
     else:
         with bad_input():
             check_alone(wait, reach)
-            collection, page = _written(place.home(), runs, out, all_models=all_models)
-    groups = group(collection.entries)
+            report = _written(place.home(), runs, out, all_models=all_models)
     if as_json:
-        click.echo(facts_of(collection, groups), nl=False)
+        click.echo(report.facts.read_text(encoding="utf-8"), nl=False)
     else:
-        _print(groups, Page(collection, groups).said())
-    click.echo(f"report: {page}", err=True)
-    if collection.complete:
+        _print(report.groups, report.said)
+    click.echo(f"report: {report.page}", err=True)
+    if report.collection.complete:
         click.echo("next: crossad compare A B", err=True)
         return
-    click.echo(f"partial: not everything is done, see {page}; next: crossad status {collection.runs[-1]}", err=True)
+    next_ = f"crossad status {report.collection.runs[-1]}"
+    click.echo(f"partial: not everything is done, see {report.page}; next: {next_}", err=True)
     raise SystemExit(3)
 
 
 def _written(
     home: Home, runs: tuple[str, ...], out: Path | None, *, all_models: bool = False, told: Known | None = None
-) -> tuple[Collection, Path]:
+) -> Report:
     from crossad.analysis.collect import collect, newest_run
-    from crossad.analysis.report import write_collection
+    from crossad.analysis.report import make_report
 
     if home.remote:
         return from_store(home, runs, all_models, out, told)
     chosen = None if all_models and not runs else runs or (newest_run(home.results),)
-    collection = collect(home.results, chosen, known=told)
-    return collection, write_collection(collection, out)
+    return make_report(collect(home.results, chosen, known=told), out)
 
 
 def from_store(
     home: Home, runs: tuple[str, ...], all_models: bool, out: Path | None, told: Known | None = None
-) -> tuple[Collection, Path]:
+) -> Report:
     """The same from a bucket: what a report shows is brought, and a report of one run is kept there, too.
 
     Args:
@@ -103,7 +97,7 @@ def from_store(
         out: where to write; the working folder has a place for it.
         told: where conditions without a record stand, if somebody has looked already.
     """
-    from crossad.analysis.report import write_collection
+    from crossad.analysis.report import make_report
     from crossad.cli.progress import progress
     from crossad.fetch.gather import gather, publish
     from crossad.launch.control import find_run
@@ -114,10 +108,10 @@ def from_store(
         collection = gather(home, chosen, advance, told)
     one = len(collection.runs) == 1
     folder = RunPaths(home.results, collection.runs[0]).report if one else home.results / "report"
-    page = write_collection(collection, out or folder)
+    report = make_report(collection, out or folder)
     if one:
-        click.echo(f"kept: {publish(home, collection, page)}", err=True)
-    return collection, page
+        click.echo(f"kept: {publish(home, collection, report.page)}", err=True)
+    return report
 
 
 def _print(groups: Sequence[Group], said: Sequence[str]) -> None:

@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from crossad.analysis.collect import Collection, Known, collect
+from crossad.analysis.collect import Collection, Known, assemble
 from crossad.analysis.holes import Hole, State
+from crossad.analysis.records import Packed, Unreadable
 from crossad.errors import MissingInputError
 from crossad.fetch.found import find_plan
+from crossad.fetch.records import read_records
 from crossad.fetch.reports import report_folder
-from crossad.fetch.session import Advance, fetch, fetch_records
+from crossad.fetch.session import Advance, fetch
 from crossad.fetch.wanted import Kind
 from crossad.launch.afar import FarObserver
 from crossad.launch.standing import StandingState
@@ -42,18 +44,23 @@ def gather(home: Home, runs: Sequence[str], advance: Advance, told: Known | None
     """
     mirror = home.results / STATE / MIRROR
     known: dict[str, Hole] = {}
-    names = tuple(runs) or tuple(plan.run for plan in load_plans(home))
-    if not names:
+    brought: dict[str, Packed | Unreadable] = {}
+    names = dict.fromkeys(runs) or [plan.run for plan in load_plans(home)]
+    plans = [find_plan(home, run) for run in names]
+    if not plans:
         raise MissingInputError(f"no run in {home.uri}", hint="start one: crossad run FILE --store s3://bucket/prefix")
-    for run in names:
-        plan = find_plan(home, run)
+    for plan in plans:
         if len(plan.conditions) <= PICTURED:
-            fetched = fetch(home, run, mirror, only=_FULL, advance=advance)
+            damaged = _damaged(plan, fetch(home, plan.run, mirror, only=_FULL, advance=advance).damaged)
         else:
-            fetched = fetch_records(home, run, mirror, advance=advance)
-        known |= dict(told) if told is not None else _seen(FarObserver(home, plan))
-        known |= _damaged(plan, fetched.damaged)
-    return collect(mirror, names, home.ledger, known)
+            records = read_records(home, plan, mirror, advance)
+            brought |= records.found
+            damaged = records.damaged
+        if any(entry.condition_id not in brought for entry in plan.conditions):
+            known |= dict(told) if told is not None else _seen(FarObserver(home, plan))
+        known |= {one: Hole("lost", detail=f"damaged in the store: {why}") for one, why in damaged.items()}
+    ordered = sorted(plans, key=lambda plan: (plan.created, plan.run))
+    return assemble(mirror, {plan.run: plan for plan in ordered}, home.ledger, known, brought)
 
 
 def publish(home: Home, collection: Collection, page: Path) -> str:
@@ -85,9 +92,5 @@ def _seen(observer: FarObserver) -> dict[str, Hole]:
     }
 
 
-def _damaged(plan: Plan, damaged: dict[str, list[str]]) -> dict[str, Hole]:
-    return {
-        entry.condition_id: Hole("lost", detail=f"damaged in the store: {damaged[entry.name][0]}")
-        for entry in plan.conditions
-        if entry.name in damaged
-    }
+def _damaged(plan: Plan, damaged: dict[str, list[str]]) -> dict[str, str]:
+    return {entry.condition_id: damaged[entry.name][0] for entry in plan.conditions if entry.name in damaged}

@@ -20,7 +20,7 @@ from crossad.fetch.paths import check_target, printable
 from crossad.fetch.present import is_there
 from crossad.fetch.reports import Report, find_report
 from crossad.fetch.tree import THREADS as WRITERS
-from crossad.fetch.tree import held, seal, write_plan, write_run
+from crossad.fetch.tree import held, seal, write_run
 from crossad.fetch.wanted import KINDS, Item, Kind, items
 from crossad.launch.control import choose
 from crossad.results.home import Home
@@ -30,7 +30,6 @@ from crossad.results.plan import Plan, PlanEntry
 Advance = Callable[[str, int, int], None]  # (stage, how many more are done, of how many)
 THREADS = 16
 CHECKS = 8  # threads that hash files
-_RECORDS: tuple[Kind, ...] = ("records",)
 
 
 def _silent(stage: str, count: int, total: int) -> None:
@@ -114,22 +113,6 @@ def fetch(
         for one in whole:
             (fetched.done if one.found.state == "done" else fetched.failed).append(one.found.label)
         write_run(paths, plan, [one.found for one in whole])
-    return fetched
-
-
-def fetch_records(home: Home, run: str, folder: Path, *, threads: int = THREADS, advance: Advance = _silent) -> Fetched:
-    """Bring the plan and the records of a run in a bucket, and nothing else: what a report of many conditions reads.
-
-    Each costs two requests; no condition counts as fetched in the folder. Arguments and errors are those of `fetch`.
-    """
-    plan = find_plan(home, run)
-    paths, fetched = RunPaths(folder, run), Fetched(run, folder / run)
-    entries = _chosen(plan, (), fetched)
-    check_target(paths)
-    with held(paths):
-        found = look(home, entries, threads, lambda: advance("conditions", 1, len(entries)), records=True)
-        _bring(home, _list(found, paths, _RECORDS, fetched), None, fetched, threads, advance)
-        write_plan(paths, plan)
     return fetched
 
 

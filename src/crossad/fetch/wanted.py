@@ -94,7 +94,15 @@ def _size(size: int | None) -> int | None:
 
 def _key(found: Found, key: str | None) -> str:
     """A key that a manifest of this store may name."""
-    below = f"{ATTEMPTS}/" if found.remote else f"{found.folder}/"
+    return named_key(key, f"{ATTEMPTS}/" if found.remote else f"{found.folder}/")
+
+
+def named_key(key: str | None, below: str = f"{ATTEMPTS}/") -> str:
+    """A key that an object names, where it may lead.
+
+    Raises:
+        DataError: it leads elsewhere.
+    """
     if not key or not check_key(key).startswith(below):
         raise DataError(f"a key from outside is refused: {str(key)[:80]!r}: allowed below {below}")
     return key
