@@ -6,9 +6,10 @@ import re
 import pytest
 
 from crossad import errors
+from crossad.cli.train import command as train
 from crossad.errors import ConditionError, UsageError
 from crossad.manifests import words
-from crossad.manifests.job import HOPELESS, MARGIN_SECONDS, groups, trainer_job, trainer_jobs
+from crossad.manifests.job import HOPELESS, MARGIN_SECONDS, SHIP_SECONDS, groups, trainer_job, trainer_jobs
 from crossad.manifests.load import parse_settings
 from crossad.manifests.parts import Weights
 from crossad.results.payload import UNDATED, plan_from_environment
@@ -141,6 +142,24 @@ def test_the_trainer_ends_by_itself_before_the_cluster_ends_it(plan, full):
     job = first(plan, full)
     assert pod(job)["terminationGracePeriodSeconds"] == 120
     assert int(argument(job, "--grace-seconds")) == 120 - MARGIN_SECONDS
+
+
+def test_state_is_sent_as_often_as_it_is_saved(plan, minimal):
+    (ship,) = (one for one in train.params if one.name == "ship_seconds")
+    assert ship.default == SHIP_SECONDS
+    assert "--ship-seconds" not in container(first(plan, minimal))["args"], "sent more often than it is saved"
+    often = parse_settings("often.yaml", MINIMAL, {"job.checkpointSeconds": 5})
+    assert argument(first(plan, often), "--ship-seconds") == "5"
+
+
+def test_a_trainer_uses_the_gpu_that_it_asks_for_unless_it_is_told_otherwise(plan, minimal):
+    def made(**changes):
+        job = first(plan, parse_settings("device.yaml", MINIMAL, changes))
+        return argument(job, "--gpu-id"), container(job)["resources"]["limits"].get("nvidia.com/gpu")
+
+    assert made() == ("0", "1")
+    assert made(**{"job.device": "cpu"}) == ("cpu", "1"), "it waits for a GPU all the same, and leaves it alone"
+    assert made(**{"resources.gpuCount": 0}) == ("cpu", None)
 
 
 def test_conditions_that_share_a_training_share_a_job(plan, minimal, monkeypatch):

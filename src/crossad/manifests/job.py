@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from crossad.conditions.resources import LIKE_RESOURCES, unlike_resources
 from crossad.errors import (
     ConditionError,
     DataError,
@@ -32,6 +33,7 @@ HOPELESS = sorted(
         for error in (UsageError, ConditionError, DataError, MissingInputError, DeterministicError, EnvironmentFault)
     }
 )
+SHIP_SECONDS = 30  # a trainer sends its logs and its state this often, unless it is told otherwise
 MARGIN_SECONDS = 10  # of the grace: the last upload, the end of the process
 Group = tuple[PlanEntry, ...]
 
@@ -132,11 +134,8 @@ def _check_together(entries: Sequence[PlanEntry]) -> None:
     first = entries[0]
     for entry in entries[1:]:
         if entry.resources != first.resources:
-            raise UsageError(
-                f"conditions {first.experiment_id} ({first.name}) and {entry.experiment_id} ({entry.name}) share one "
-                "training, so one Job, and ask for different resources",
-                hint="give both the same `resources`",
-            )
+            named = (first.experiment_id, first.name), (entry.experiment_id, entry.name)
+            raise UsageError(unlike_resources(*named), hint=LIKE_RESOURCES)
 
 
 def _labels(plan: Plan, entries: Sequence[PlanEntry], settings: Settings, generation: int) -> dict[str, str]:
@@ -237,6 +236,8 @@ def _arguments(plan: Plan, settings: Settings, resources: Resources) -> list[str
     found += ["--data-cache", f"{words.CACHE}/data"] if data.uri else []
     found += _weights(settings.weights)
     found += ["--checkpoint-seconds", str(job.checkpoint_seconds)]
+    # a pod takes its disk with it: what is saved more often than it is sent would be lost with it
+    found += ["--ship-seconds", str(job.checkpoint_seconds)] if job.checkpoint_seconds < SHIP_SECONDS else []
     found += [] if job.max_runtime_seconds is None else ["--max-runtime", f"{job.max_runtime_seconds}s"]
     found += [] if job.max_preemptions is None else ["--max-preemptions", str(job.max_preemptions)]
     return [*found, "--grace-seconds", str(job.grace_seconds - MARGIN_SECONDS)]
