@@ -26,7 +26,7 @@ def test_intensity_floors_are_plain_statistics() -> None:
 
 
 def test_the_residual_is_what_twenty_components_leave() -> None:
-    train, test = images(60, 0), images(8, 1)
+    train, test = images(60, 0, (1, 17, 33)), images(8, 1, (1, 17, 33))
     flat, asked = train.reshape(60, -1).astype(np.float64), test.reshape(8, -1).astype(np.float64)
     centre = flat.mean(axis=0)
     vectors = np.linalg.eigh(np.cov(flat.T))[1][:, -20:]

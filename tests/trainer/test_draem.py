@@ -238,6 +238,6 @@ def test_normals_get_a_low_map_which_anomalibs_loss_cannot_teach(monkeypatch, fo
     if focal is not None:
         monkeypatch.setattr(draem, "focal_loss", focal)
     detector = made(base_width=8, discriminator_width=8)
-    stepped(detector, [maps(8, seed=step) for step in range(10)], steps=180)
+    stepped(detector, [maps(8, seed=step) for step in range(10)], steps=120)
     mean = float(scored(detector, maps(16, seed=99)).map.mean())
     assert (mean < 0.3) is learns
