@@ -131,12 +131,14 @@ def main() -> None:
             "workers": asked.workers,
             "epochs": asked.epochs,
         }
-        found = {model: compare(model, job, asked.runs, folder) for model in asked.models.split(",")}
+        found: dict[str, Any] = {}
+        images = {"train": asked.train, "test_per_label": asked.test, "size": list(asked.size), "domains": len(DOMAINS)}
+        for model in asked.models.split(","):
+            found[model] = compare(model, job, asked.runs, folder)
+            out = asked.out or RESULTS / f"condition_{kind}.json"
+            write_json(out, {**head, "images": images, "epochs": asked.epochs, "bars": BARS[kind], "models": found})
     for model, result in found.items():
         print(f"{model}: {result['ratio']} times as fast as plain anomalib (bar: {BARS[kind][model]})")
-    images = {"train": asked.train, "test_per_label": asked.test, "size": list(asked.size), "domains": len(DOMAINS)}
-    out = asked.out or RESULTS / f"condition_{kind}.json"
-    write_json(out, {**head, "images": images, "bars": BARS[kind], "models": found})
 
 
 if __name__ == "__main__":

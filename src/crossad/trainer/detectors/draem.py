@@ -22,6 +22,7 @@ from crossad.trainer.faults import Faulted
 from crossad.trainer.faults.textures import Textures, add_textures, source_of_textures
 from crossad.trainer.losses import focal_loss, ssim_loss
 from crossad.trainer.networks import DiscriminativeSubNetwork, ReconstructiveSubNetwork
+from crossad.trainer.upsample import replace_upsamples
 
 TOP_SHARE = 0.01
 SSIM_WEIGHT = 2.0
@@ -46,6 +47,8 @@ class DraemNetworks(GradientDetector):
         channels, width = config.in_channels, config.base_width
         self.reconstruct = ReconstructiveSubNetwork(channels, channels, width, sspcab=config.sspcab)
         self.discriminate = DiscriminativeSubNetwork(2 * channels, 2, config.discriminator_width)
+        for network in (self.reconstruct, self.discriminate):
+            replace_upsamples(network)
         self._sspcab_gap: Tensor | None = None
         if config.sspcab:
             self.reconstruct.encoder.block5.register_forward_hook(self._keep_sspcab_gap)
