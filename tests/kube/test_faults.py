@@ -73,6 +73,14 @@ def test_a_job_whose_creation_was_not_answered_is_found_by_name(behind: Cluster,
     assert jobs_of(behind) == ["a"]
 
 
+def test_a_page_in_place_of_an_answer_is_no_creation(behind: Cluster, proxy: faultproxy.Proxy) -> None:
+    proxy.add("refuse", "POST", times=1, status=200, body=b"<html><body>Please log in</body></html>")
+    creation = create_once(behind, JOBS, clusterjobs.job("a"), clusterjobs.HASH, brief=True)
+    assert (creation.outcome, creation.found) == (Outcome.CREATED, {})
+    assert proxy.count("POST") == 2
+    assert jobs_of(behind) == ["a"]
+
+
 def test_a_job_whose_creation_never_arrived_is_created(behind: Cluster, proxy: faultproxy.Proxy) -> None:
     proxy.add("cut", "POST", times=2)
     assert create(behind) is Outcome.CREATED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from crossad.control.decide import Piece
@@ -15,6 +15,7 @@ from crossad.kube.resources import JOBS
 from crossad.manifests import words
 
 THREADS = 8  # requests on their way at once; more of them do not make one API server faster
+LOT = 16  # Jobs that are made one right after another, which takes a third of the time that it takes between requests
 
 
 @dataclass
@@ -34,7 +35,7 @@ def create_jobs(
     stopped: Callable[[], bool],
     threads: int = THREADS,
 ) -> Created:
-    """Create a Job for each piece, in their order.
+    """Create a Job for each piece, lot by lot in their order.
 
     Args:
         cluster: where.
@@ -47,30 +48,46 @@ def create_jobs(
         ClusterUnreachable: no answer within the patience; what was created before stands.
         ClusterDenied, NamespaceMissing: no Job can be created here.
     """
-    enough = threading.Event()
-    created = Created()
+    created, lock, enough = Created(), threading.Lock(), threading.Event()
+    lots = iter([pieces[at : at + LOT] for at in range(0, len(pieces), LOT)])
 
-    def one(piece: Piece) -> tuple[Outcome | None, str]:
-        if enough.is_set() or stopped():
-            return None, ""
-        try:
-            creation = create_once(cluster, JOBS, make(piece), words.SPEC, brief=True)
-        except ObjectRefused as error:
-            return Outcome.OTHER, error.message
-        except QuotaExceeded as error:
-            enough.set()
-            return None, error.message
-        except BaseException:
-            enough.set()
-            raise
-        return creation.outcome, creation.why
+    def work() -> None:
+        for lot in lots:  # of all threads: each takes the next one
+            for piece, job in [(piece, make(piece)) for piece in lot]:
+                if enough.is_set() or stopped():
+                    return
+                outcome, why = _create(cluster, job)
+                if outcome is None:
+                    enough.set()
+                with lock:
+                    _count(created, piece, outcome, why)
 
     with ThreadPoolExecutor(threads, thread_name_prefix="crossad-create") as pool:
-        for piece, (outcome, why) in zip(pieces, pool.map(one, pieces), strict=True):
-            if outcome in (Outcome.CREATED, Outcome.SAME):
-                created.there.append(piece)
-                created.new += outcome is Outcome.CREATED
-            elif outcome is Outcome.OTHER:
-                created.refused[piece.training] = why
-            created.later = created.later or (why if outcome is None else "")
+        workers = [pool.submit(work) for _ in range(threads)]
+        try:
+            wait(workers, return_when=FIRST_EXCEPTION)
+        finally:
+            enough.set()
+    for worker in workers:
+        worker.result()
     return created
+
+
+def _create(cluster: Cluster, job: Object) -> tuple[Outcome | None, str]:
+    try:
+        made = create_once(cluster, JOBS, job, words.SPEC, brief=True)
+    except ObjectRefused as error:
+        return Outcome.OTHER, error.message
+    except QuotaExceeded as error:
+        return None, error.message
+    return made.outcome, made.why
+
+
+def _count(created: Created, piece: Piece, outcome: Outcome | None, why: str) -> None:
+    if outcome in (Outcome.CREATED, Outcome.SAME):
+        created.there.append(piece)
+        created.new += outcome is Outcome.CREATED
+    elif outcome is Outcome.OTHER:
+        created.refused[piece.training] = why
+    else:
+        created.later = created.later or why

@@ -1,7 +1,9 @@
 """The connection to an API server: JSON bytes out and in, every error one of `faults`.
 
-The client library does what it is good at (kubeconfig, certificates, tokens, connections); its typed models are not
-used: they refuse fields that they do not know, cost ten times the time, and a Job here is a plain dict anyway.
+The client library does what it is good at (kubeconfig, certificates, tokens, the pool of connections); its typed models
+are not used: they refuse fields that they do not know, cost ten times the time, and a Job here is a plain dict anyway.
+Nor is its way of sending: a client that creates Jobs on the API server's own machine takes the time that it uses from
+the server, and half of it went there.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+
+from pydantic_core import to_json
 
 from crossad.errors import CrossadError
 from crossad.kube.answers import fault, read
@@ -23,12 +27,13 @@ from crossad.kube.target import Place, Target
 from crossad.version import __version__
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
+    from kubernetes.client import Configuration
+    from urllib3 import HTTPConnectionPool
 
 WHOLE = "application/json"
 METADATA = f"{WHOLE};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{WHOLE}"  # a third of the bytes, and of the work
 TOKEN_SECONDS = 2.0  # between two looks at whether the token is another one now
-TIMEOUTS = (5.0, 60.0)  # seconds to connect, and between two bytes of an answer
+CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0  # the latter between two bytes of an answer
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,25 @@ class Reply:
     warnings: tuple[str, ...] = ()  # what the server says about an object that it took
 
 
+@dataclass(frozen=True)
+class _Client:
+    """Credentials, and the connections that were made with them."""
+
+    configuration: Configuration
+    pool: HTTPConnectionPool
+    base: str  # of the server's paths
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> _Client:
+        from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415 - an extra
+
+        host = configuration.host
+        manager, address = RESTClientObject(configuration).pool_manager, urlsplit(host)
+        # a proxy is asked for a tunnel, but for plain HTTP it wants to hear the whole address
+        base = host if manager.proxy and address.scheme == "http" else address.path.rstrip("/")
+        return cls(configuration, manager.connection_from_url(host), base)
+
+
 class Connection:
     """One client for all threads of a process, made anew when the server refuses its token."""
 
@@ -47,8 +71,8 @@ class Connection:
         self._target, self._environ = target, os.environ if environ is None else environ
         self._lock = threading.Lock()
         self._worked = False
-        self._known: tuple[ApiClient | None, str | None, float] = None, None, 0.0
-        self._api, self.place = self._connect()
+        self._known: tuple[_Client | None, str | None, float] = None, None, 0.0
+        self._client, self.place = self._connect()
 
     def request(
         self,
@@ -69,14 +93,15 @@ class Connection:
             what: the request in a user's words, such as "create Job x".
             accept: the form of the answer.
         """
-        api, url = self._api, f"{path}?{urlencode(query)}" if query else path
+        client, url = self._client, f"{path}?{urlencode(query)}" if query else path
+        data = None if body is None else to_json(body)
         try:
-            return self._once(api, method, url, body, what, accept)
+            return self._once(client, method, url, data, what, accept)
         except ClusterDenied as error:
-            if error.right is not None or not self._renewed(api):
+            if error.right is not None or not self._renewed(client):
                 raise
         try:
-            return self._once(self._api, method, url, body, what, accept)
+            return self._once(self._client, method, url, data, what, accept)
         except ClusterDenied as error:
             if error.right is None and self._worked:  # its new token may not have arrived yet
                 raise ClusterUnreachable(error.message, hint=error.hint, sent=False) from error
@@ -84,54 +109,57 @@ class Connection:
 
     def close(self) -> None:
         """Close the connections."""
-        self._api.close()
+        self._client.pool.close()
 
-    def _once(
-        self, api: ApiClient, method: str, url: str, body: dict[str, Any] | None, what: str, accept: str
-    ) -> Reply:
-        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - an extra
+    def _once(self, client: _Client, method: str, url: str, body: bytes | None, what: str, accept: str) -> Reply:
+        from urllib3 import Timeout  # noqa: PLC0415 - an extra
         from urllib3 import exceptions as http  # noqa: PLC0415 - an extra
 
-        host, headers = api.configuration.host, {"Accept": accept, "User-Agent": f"crossad/{__version__}"}
-        if token := self._token(api):
+        headers = {"Accept": accept, "User-Agent": f"crossad/{__version__}"}
+        if token := self._token(client):
             headers["Authorization"] = token
         if body is not None:
             headers["Content-Type"] = "application/json"
         what = what or f"{method} {url}"
         try:
-            answer = api.call_api(method, host + url, headers, body, _request_timeout=TIMEOUTS)
-            data = answer.read()
-        except ApiException as error:  # the library's name for a failed handshake
-            raise self._untrusted(str(error.reason), what) from error
+            answer = client.pool.urlopen(
+                method,
+                client.base + url,
+                body,
+                headers,
+                redirect=False,
+                assert_same_host=False,
+                timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            )
+        except http.SSLError as error:
+            raise self._untrusted(str(error), what) from error
         except (http.NewConnectionError, http.ConnectTimeoutError, http.ProxyError) as error:
             raise self._silent(error, what, sent=False) from error
         except (http.HTTPError, OSError) as error:
             raise self._silent(error, what, sent=True) from error
         if 200 <= answer.status < 300:
             self._worked = True
-            return Reply(data, tuple(_warnings(answer.headers.getlist("Warning"))))
-        raise fault(read(what, str(self.place), answer.status, answer.headers, data))
+            return Reply(answer.data, tuple(_warnings(answer.headers.getlist("Warning"))))
+        raise fault(read(what, str(self.place), answer.status, answer.headers, answer.data))
 
-    def _token(self, api: ApiClient) -> str | None:
+    def _token(self, client: _Client) -> str | None:
         """The token, which the library reads from where it came; that costs more than sending a request."""
         owner, token, until = self._known
-        if owner is not api or time.monotonic() > until:
-            token = api.configuration.get_api_key_with_prefix("BearerToken")
-            self._known = api, token, time.monotonic() + TOKEN_SECONDS
+        if owner is not client or time.monotonic() > until:
+            token = client.configuration.get_api_key_with_prefix("BearerToken")
+            self._known = client, token, time.monotonic() + TOKEN_SECONDS
         return token
 
-    def _renewed(self, old: ApiClient) -> bool:
+    def _renewed(self, old: _Client) -> bool:
         """Read the credentials again; threads that met the same refusal share the new client."""
         with self._lock:
-            if self._api is old:
-                self._api, _ = self._connect()
-            return self._api is not old
+            if self._client is old:
+                self._client, _ = self._connect()
+            return self._client is not old
 
-    def _connect(self) -> tuple[ApiClient, Place]:
+    def _connect(self) -> tuple[_Client, Place]:
         configuration, place = configure(self._target, self._environ)
-        from kubernetes.client import ApiClient  # noqa: PLC0415 - an extra
-
-        return ApiClient(configuration), place
+        return _Client.of(configuration), place
 
     def _untrusted(self, reason: str, what: str) -> CrossadError:
         if "CERTIFICATE_VERIFY_FAILED" in reason:

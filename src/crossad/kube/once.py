@@ -44,7 +44,7 @@ def create_once(
         resource: the kind.
         body: the object; its annotation holds the hash of its content.
         annotation: that annotation's name.
-        brief: the metadata of a new object are enough.
+        brief: nobody looks at a new object, so it is not parsed: `found` may be empty.
 
     Raises:
         ClusterUnreachable: no answer within the patience.
