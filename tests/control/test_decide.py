@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time as clock
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from crossad.control.decide import GONE, Decision, Facts, Piece, decide, generation_of
+from crossad.control.decide import CORRECT, GONE, Decision, Facts, Piece, decide
+from crossad.control.facts import Told
 from crossad.control.jobs import SeenJob
+from crossad.control.judgement import generation_of
 from crossad.kube.endings import RETRY
 from crossad.kube.verdicts import Cause, State, Verdict
+from crossad.launch import state as closed_state
+from crossad.launch.afar import Sighting, View
+from crossad.results.beacons import Beacon
 from crossad.results.plan import PlanEntry
+from crossad.results.progress import Progress
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PENDING = Verdict(State.PENDING, Cause.LABEL, "no node has it", "label one")
@@ -48,8 +55,21 @@ def job(
 
 
 def facts(*jobs: SeenJob, groups: list[tuple[PlanEntry, ...]] | None = None, **more: Any) -> Facts:
-    told: dict[str, Any] = {"committed": set(), "closed": {}, "retries": {}, "known": set(), "max_active": 10, **more}
-    return Facts(groups=[(entry("a"),)] if groups is None else groups, jobs=jobs, now=NOW, **told)
+    told: dict[str, Any] = {"known": set(), "max_active": 10, **more}
+    verdicts = {
+        one: closed_state.Verdict(kind=kind, reason="so", generation=1, at="")
+        for one, kind in told.pop("closed", {}).items()
+    }
+    committed = {one: {""} for one in told.pop("committed", ())}
+    sightings = {one: sighting(working) for one, working in told.pop("sightings", {}).items()}
+    view = View(committed, verdicts, sightings, told.pop("failures", {}), told.pop("retries", {}))
+    store = Told(view, told.pop("locks", {}))
+    return Facts(groups=[(entry("a"),)] if groups is None else groups, told=store, jobs=jobs, now=NOW, **told)
+
+
+def sighting(working: bool) -> Sighting:
+    progress = Progress(phase="fitting", started=clock.time(), updated=clock.time(), pid=1)
+    return Sighting(Beacon(attempt="x", every=30, progress=progress), NOW, 1, working, 5.0)
 
 
 def judge(found: Facts) -> Decision:
@@ -117,7 +137,7 @@ def test_a_failed_job_closes_its_conditions_with_its_reason() -> None:
     found = judge(facts(job(FAILED, "a")))
     (closing,) = found.close
     assert (closing.condition, closing.reason, closing.exit_code) == ("a", "exit code 65: bad", 65)
-    assert closing.hint is None, "whoever shows a verdict names the retry himself"
+    assert closing.hint == "read its log (crossad logs), remove the cause", "whoever shows it names the retry himself"
     assert not found.create
 
 
@@ -127,7 +147,7 @@ def test_a_failed_job_keeps_a_next_step_that_is_more_than_a_retry() -> None:
 
 
 def test_complete_without_a_commit_is_closed_not_repeated() -> None:
-    assert closed(judge(facts(job(ENDED, "a")))) == [("a", "its Job ended with 0 and left no commit")]
+    assert closed(judge(facts(job(ENDED, "a")))) == [("a", "its Job job-a-1 ended with 0 and left no commit")]
     assert nothing(judge(facts(job(ENDED, "a"), committed={"a"})))
 
 
@@ -159,10 +179,8 @@ def test_the_start_deadline_closes_and_then_stops() -> None:
     assert [stop.job.name for stop in found.stop] == ["job-a-1"]
     for verdict in (RUNS, HELD):
         assert nothing(judge(facts(job(verdict, "a", age=6000), **late))), "it started, or its queue decides"
-    assert [job.name for job in found.late] == ["job-a-1"]
-    drained = judge(facts(job(PENDING, "a", age=6000), begun={"job-a-1"}, **late))
-    assert nothing(drained), "it had started once"
-    assert not drained.late
+    assert found.doubtful == {"a"}, "whether it had started once is asked before anything is done"
+    assert nothing(judge(facts(job(PENDING, "a", age=6000), sightings={"a": False}, **late))), "it had started once"
 
 
 def test_a_late_job_whose_verdict_was_written_is_still_removed() -> None:
@@ -212,13 +230,60 @@ def test_a_living_job_of_other_settings_is_refused_until_it_ends() -> None:
     assert nothing(judge(facts(job(RUNS, "a", settings="s0", leaving=True)))), "on its way out: waited for"
 
 
-def test_what_the_server_refused_is_told_and_nothing_more_is_expected_of_it() -> None:
+def test_a_server_that_takes_no_job_at_all_closes_nothing_and_nothing_more_is_expected() -> None:
     groups = [(entry("a"),), (entry("b"),)]
-    found = judge(facts(groups=groups, refused={"t-a": "a policy forbids it"}))
+    found = judge(facts(groups=groups, refused={(1, ("a",)): "a policy forbids it"}))
     assert (found.blocked[0].why, found.refused) == ("a policy forbids it", {"a"})
     assert created(found) == [(("b",), 1)]
     assert not found.over
-    assert judge(facts(groups=groups, refused={"t-a": "no"}, committed={"b"})).over
+    both = judge(facts(groups=groups, refused={(1, ("a",)): "no", (1, ("b",)): "no"}))
+    assert both.over
+    assert not both.close, "mended settings are all it takes"
+
+
+def test_a_job_that_a_server_refuses_which_takes_others_is_closed_with_its_reason_until_a_retry() -> None:
+    groups, refused = [(entry("a"),), (entry("b"),)], {(1, ("a",)): "a policy forbids it"}
+    for more in ({"committed": {"b"}}, {"closed": {"b": "failed"}}, {"known": {(1, ("b",))}, "committed": {"b"}}):
+        found = judge(facts(groups=groups, refused=refused, **more))
+        assert closed(found) == [("a", "its Job is refused: a policy forbids it")]
+        assert found.close[0].hint == CORRECT
+        assert not found.create
+        assert not found.over, "not before the verdict is durable"
+    assert closed(judge(facts(job(RUNS, "b"), groups=groups, refused=refused)))
+    again = judge(facts(job(RUNS, "b"), groups=groups, refused=refused, retries={"a": 1}))
+    assert created(again) == [(("a",), 2)]
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_the_start_deadline_is_for_what_cannot_start_not_for_what_queues(cause: Cause) -> None:
+    waits = cause in (Cause.BUSY, Cause.QUEUE, Cause.QUOTA, Cause.NEW)
+    seen = Verdict(State.PENDING, cause, "it is so", "do so")
+    found = judge(facts(job(seen, "a", age=86_400), start_deadline=timedelta(minutes=10)))
+    assert bool(found.close) != waits
+    assert bool(found.stop) != waits
+
+
+def test_nothing_is_closed_while_a_trainer_is_heard_of_that_may_commit() -> None:
+    for jobs, known in (((job(ENDED, "a"),), set()), ((), {(1, ("a",))})):
+        assert closed(judge(facts(*jobs, known=known)))
+        assert nothing(judge(facts(*jobs, known=known, sightings={"a": True})))
+        silent = judge(facts(*jobs, known=known, sightings={"a": False}))
+        assert len(silent.close) == 1
+
+
+def test_what_trainers_left_explains_what_is_closed() -> None:
+    left = {"a": {"failures": [{"message": "no domain C", "hint": "add it", "exit_code": 65}]}}
+    found = judge(facts(job(FAILED, "a"), failures=left)).close[0]
+    assert (found.reason, found.hint, found.exit_code) == ("exit code 65: bad: no domain C", "add it", 65)
+    gone = judge(facts(known={(1, ("a",))}, failures=left)).close[0]
+    assert (gone.reason, gone.hint, gone.exit_code) == ("its Job is gone; no domain C", "add it", 65)
+
+
+def test_a_commit_of_other_data_is_no_commit() -> None:
+    stale = {"committed": {"a"}, "locks": {"a": "c" * 64}}
+    assert created(judge(facts(**stale))) == [(("a",), 1)]
+    assert nothing(judge(facts(job(RUNS, "a"), **stale)))
+    assert closed(judge(facts(known={(1, ("a",))}, **stale))) == [("a", "done, but the data are others now")]
 
 
 # conditions that share a training share a Job

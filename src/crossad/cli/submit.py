@@ -117,12 +117,13 @@ def _preview(plan: Plan, settings: Settings, home: Home, cluster: Cluster) -> No
 def _outlook(facts: Facts, decision: Decision) -> list[str]:
     """What would happen, a line a kind."""
     ours = [entry.condition_id for group in facts.groups for entry in group]
-    kinds = [facts.closed.get(one) for one in ours if one not in facts.committed]
+    told = facts.told
+    kinds = [told.closed.get(one) for one in ours]
     counts = (
-        (sum(one in facts.committed for one in ours), "conditions committed: nothing to do"),
+        (sum(one in told.committed for one in ours), "conditions committed: nothing to do"),
         (kinds.count("failed"), "conditions failed: crossad retry opens them again"),
         (kinds.count("cancelled"), "conditions cancelled: crossad retry opens them again"),
-        (len(decision.close), "conditions without a result, whose Job is over: they become failed"),
+        (len(decision.close), "conditions without a result, whose Job is over, late or refused: they become failed"),
         (decision.at_work, "Jobs there and not over: adopted"),
         (len(decision.stop), "Jobs to remove"),
         (len(decision.create), "Jobs to create now; the server admits the first of them"),

@@ -12,13 +12,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from crossad.control.facts import Told
 from crossad.control.jobs import SeenJob
-from crossad.kube.endings import RETRY
-from crossad.kube.verdicts import State, overdue
+from crossad.control.judgement import OVER, Judge, Judgement, Stand
+from crossad.kube.verdicts import Cause, State, overdue
 from crossad.results.plan import PlanEntry
 
 GONE = "its Job is gone and left no commit (by its TTL, or by hand)"
-Known = tuple[int, tuple[str, ...]]  # a Job that was there once: its generation, ids of its conditions
+CORRECT = "correct what the sentence names in the settings (crossad retry takes them by --settings FILE)"
+# it merely queues behind others, or was just made: no start deadline is for that
+QUEUES = frozenset((Cause.NEW, Cause.BUSY, Cause.QUOTA, Cause.QUEUE))
+Known = tuple[int, tuple[str, ...]]  # a Job, as it is remembered: its generation, ids of its conditions
 
 
 @dataclass(frozen=True)
@@ -44,17 +48,14 @@ class Facts:
     """What was seen of a run; the store was read after the Jobs, so a Job that is over has told its commits."""
 
     groups: Sequence[tuple[PlanEntry, ...]]  # the plan's conditions by training, in its order
-    committed: Collection[str]  # condition ids
-    closed: Mapping[str, str]  # condition id -> "failed" or "cancelled", of its present generation
-    retries: Mapping[str, int]  # condition id -> how many
+    told: Told
     known: Collection[Known]  # Jobs that were there once, noted before the Jobs were listed
     jobs: Sequence[SeenJob]
     now: datetime
     max_active: int
     start_deadline: timedelta | None = None
     others: Mapping[str, str] = field(default_factory=dict)  # training -> a living Job of another run
-    refused: Mapping[str, str] = field(default_factory=dict)  # training -> why the server does not take its Job
-    begun: Collection[str] = ()  # uids of late Jobs of which a trainer has worked: their pods were taken away
+    refused: Mapping[Known, str] = field(default_factory=dict)  # Jobs that the server does not take, and why
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,6 @@ class Closing:
     reason: str
     hint: str | None = None  # what to do before a retry
     exit_code: int | None = None
-    job: SeenJob | None = None
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,12 @@ class Decision:
     at_work: int = 0  # living Jobs
     open: set[str] = field(default_factory=set)  # conditions that are not over
     refused: set[str] = field(default_factory=set)  # those of them whose Job the server does not take
-    late: list[SeenJob] = field(default_factory=list)  # Jobs that are closed because they did not start in time
+    doubtful: set[str] = field(default_factory=set)  # those whose trainers should be asked before anything is closed
 
     @property
     def over(self) -> bool:
         """Whether nothing more can come of this run without somebody's help."""
         return self.open == self.refused
-
-
-def generation_of(group: Sequence[PlanEntry], retries: Mapping[str, int]) -> int:
-    """1, and one more for each retry of any of the conditions: a new one whenever one of them is tried again."""
-    return 1 + sum(retries.get(entry.condition_id, 0) for entry in group)
 
 
 def decide(facts: Facts, spec_of: Callable[[Piece], str]) -> Decision:
@@ -117,110 +112,103 @@ def decide(facts: Facts, spec_of: Callable[[Piece], str]) -> Decision:
         facts: what was seen.
         spec_of: the hash that a Job of ours would carry, by which ours are told from others.
     """
+    ours = [entry for group in facts.groups for entry in group]
     found = Decision(at_work=sum(not job.verdict.over for job in facts.jobs))
-    jobs: dict[str, list[SeenJob]] = defaultdict(list)
-    for job in facts.jobs:
-        jobs[job.training].append(job)
-    known: dict[str, list[Known]] = defaultdict(list)
-    for job_known in facts.known:
-        for one in job_known[1]:
-            known[one].append(job_known)
-    ready: list[Piece] = []
-    for group in facts.groups:
-        piece = _Group(group, jobs.get(group[0].training_key, []), known, facts, spec_of, found).judge()
-        if piece is not None:
-            ready.append(piece)
+    run = _Run(facts, Judge(ours, facts.told.view, facts.jobs, facts.told.locks), spec_of, found)
+    ready = [piece for group in facts.groups if (piece := _Group(group, run).decide()) is not None]
     slots = max(0, facts.max_active - found.at_work)
     found.create, found.held_back = ready[:slots], len(ready[slots:])
     return found
 
 
+class _Run:
+    """What the groups of a run have in common."""
+
+    def __init__(self, facts: Facts, judge: Judge, spec_of: Callable[[Piece], str], found: Decision) -> None:
+        self.facts, self.judge, self.spec_of, self.found = facts, judge, spec_of, found
+        self.jobs: dict[str, list[SeenJob]] = defaultdict(list)
+        for job in facts.jobs:
+            self.jobs[job.training].append(job)
+        self.known: dict[str, list[Known]] = defaultdict(list)
+        for known in facts.known:
+            for one in known[1]:
+                self.known[one].append(known)
+        told, ours = facts.told, judge.generations
+        # a server that takes some of its Jobs refuses one for what it is; one that takes none may have been misled
+        self.begun = bool(facts.jobs or facts.known) or any(one in told.committed or one in told.closed for one in ours)
+
+
 class _Group:
     """The conditions that share a training, and the Jobs that there are of it."""
 
-    def __init__(
-        self,
-        group: tuple[PlanEntry, ...],
-        jobs: Sequence[SeenJob],
-        known: Mapping[str, Sequence[Known]],
-        facts: Facts,
-        spec_of: Callable[[Piece], str],
-        found: Decision,
-    ) -> None:
-        self.facts, self.spec_of, self.found, self.jobs, self.known = facts, spec_of, found, jobs, known
+    def __init__(self, group: tuple[PlanEntry, ...], run: _Run) -> None:
+        self.run, self.facts, self.found = run, run.facts, run.found
         self.group = {entry.condition_id: entry for entry in group}
-        self.generation = generation_of(group, facts.retries)
-        self.open = [one for one in self.group if one not in facts.committed and one not in facts.closed]
-        found.open.update(self.open)
+        self.generation = run.judge.generations[group[0].condition_id]
+        self.alive = [job for job in run.jobs.get(group[0].training_key, ()) if not job.verdict.over]
+        told = self.facts.told
+        self.open = [one for one in self.group if one not in told.committed and one not in told.closed]
+        self.found.open.update(self.open)
 
-    def judge(self) -> Piece | None:
+    def decide(self) -> Piece | None:
         """Add to the decision what is to be closed and stopped; a Job that could be created is returned."""
-        alive = [job for job in self.jobs if not job.verdict.over]
-        closing = [*self._ended(alive), *self._late(alive)]
-        self.found.close += closing
-        over = {one.condition for one in closing}
-        stopped = [stop for job in alive if not job.leaving and (stop := self._stop(job, over)) is not None]
+        stands = {one: self.run.judge.of(self.group[one], self._gone(one)) for one in self.open}
+        over = self._close(stands.values())
+        stopped = [stop for job in self.alive if not job.leaving and (stop := self._stop(job, over)) is not None]
         self.found.stop += stopped
         left = [one for one in self.open if one not in over]
-        if not left:
-            return None
-        if alive:
-            self._beside(alive, {stop.job.uid for stop in stopped}, over, left)
-            return None
-        gone = [one for one in left if self._gone(one)]
-        self.found.close += [Closing(one, GONE) for one in gone]
-        return self._new({*over, *gone}, [one for one in left if one not in gone])
+        if left and self.alive:
+            self._beside({stop.job.uid for stop in stopped}, over, left)
+        elif left and not any(stands[one].stand is Stand.AT_WORK for one in left):
+            return self._new(over, left)
+        return None
 
-    def _gone(self, one: str) -> bool:
-        """Whether a condition's Job of this generation was there once; one that a cancel removed leaves the others."""
-        return any(
-            generation == self.generation and not any(self.facts.closed.get(other) == "cancelled" for other in carried)
-            for generation, carried in self.known.get(one, ())
+    def _close(self, stands: Collection[Judgement]) -> set[str]:
+        """Close what is over; ids."""
+        closing = [found for one in stands if (found := _closing(one) or self._late(one)) is not None]
+        self.found.close += closing
+        self.found.doubtful.update(self.group if closing else ())
+        return {one.condition for one in closing}
+
+    def _gone(self, one: str) -> str:
+        """Why no Job is to be expected, if one of this generation was there; after a cancel the others get another."""
+        closed = self.facts.told.closed
+        gone = not self.alive and any(
+            generation == self.generation and not any(closed.get(other) == "cancelled" for other in carried)
+            for generation, carried in self.run.known.get(one, ())
         )
+        return GONE if gone else ""
 
-    def _ended(self, alive: Sequence[SeenJob]) -> list[Closing]:
-        """Open conditions whose Job of this generation is over, and that no living Job carries."""
-        carried = {one for job in alive for one in job.conditions}
-        found: dict[str, Closing] = {}
-        for job in self.jobs:
-            if not job.verdict.over or job.generation != self.generation:
-                continue
-            for one in job.conditions:
-                if one in self.open and one not in carried:
-                    found[one] = _closing(one, job)
-        return list(found.values())
-
-    def _late(self, alive: Sequence[SeenJob]) -> list[Closing]:
-        """Open conditions whose Job of this generation did not start in time."""
-        deadline, found = self.facts.start_deadline, []
-        for job in alive if deadline else ():
-            late = overdue(job.verdict, job.created, self.facts.now, deadline)  # type: ignore[arg-type] # not None here
-            if late is None or job.generation != self.generation or job.leaving or job.uid in self.facts.begun:
-                continue
-            mine = [one for one in job.conditions if one in self.open]
-            self.found.late += [job] if mine else []
-            found += [Closing(one, late.sentence, late.step or None, job=job) for one in mine]
-        return found
+    def _late(self, found: Judgement) -> Closing | None:
+        """A condition whose Job did not start in time, for a reason that does not pass by itself."""
+        job, deadline = found.job, self.facts.start_deadline
+        if deadline is None or job is None or found.stand is not Stand.HELD or job.verdict.cause in QUEUES:
+            return None
+        late = overdue(job.verdict, job.created, self.facts.now, deadline)
+        # what has worked was taken from its node: its next pod may wait for hours, and its work is in the store
+        begun = any(self.run.judge.begun(one) for one in job.conditions)
+        if late is None or begun or job.leaving or job.generation < self.generation:
+            return None
+        return Closing(found.entry.condition_id, late.sentence, late.step or None)
 
     def _stop(self, job: SeenJob, over: Collection[str]) -> Stop | None:
         """Whether a living Job is to go: it owes only what was cancelled, or waits for what is over or outdated."""
-        mine = [one for one in job.conditions if one in self.group and one not in self.facts.committed]
+        told = self.facts.told
+        mine = [one for one in job.conditions if one in self.group and one not in told.committed]
         # one that owes others, too, goes on: its trainer leaves out what was cancelled
-        kinds = {self.facts.closed.get(one) for one in mine}
+        kinds = {told.closed.get(one) for one in mine}
         if "cancelled" in kinds and None not in kinds:
             return Stop(job, "cancelled")
         if job.verdict.state not in (State.PENDING, State.SUSPENDED):
             return None
-        if mine and all(one in over or one in self.facts.closed for one in mine):
+        if mine and all(one in over or one in told.closed for one in mine):
             return Stop(job, "its conditions are over")
         return Stop(job, "a retry takes its place") if job.generation < self.generation else None
 
-    def _beside(
-        self, alive: Sequence[SeenJob], stopped: Collection[str], over: Collection[str], left: list[str]
-    ) -> None:
+    def _beside(self, stopped: Collection[str], over: Collection[str], left: Sequence[str]) -> None:
         """Say what holds conditions up where a Job of their training lives that is neither theirs nor about to go."""
         wanted = Piece(self._wanted(over), self.generation)
-        for job in alive:
+        for job in self.alive:
             if job.leaving or job.uid in stopped or self._ours(job, wanted):
                 continue
             entries = tuple(self.group[one] for one in left)
@@ -229,18 +217,15 @@ class _Group:
 
     def _ours(self, job: SeenJob, wanted: Piece) -> bool:
         """Whether it is the Job that we would make, or would have made before the plan grew or a retry came."""
-        if job.spec == self.spec_of(wanted):
+        if job.spec == self.run.spec_of(wanted):
             return True
         carried = tuple(self.group[one] for one in job.conditions if one in self.group)
-        return bool(carried) and job.spec == self.spec_of(Piece(carried, job.generation))
+        return bool(carried) and job.spec == self.run.spec_of(Piece(carried, job.generation))
 
     def _new(self, over: Collection[str], left: Sequence[str]) -> Piece | None:
-        if not left:
-            return None
         piece, entries = Piece(self._wanted(over), self.generation), tuple(self.group[one] for one in left)
-        if (why := self.facts.refused.get(piece.training)) is not None:
-            self.found.refused.update(left)
-            self.found.blocked.append(Blocked(entries, why, "correct the settings, then submit again"))
+        if (why := self.facts.refused.get(piece.known)) is not None:
+            self._refused(why, entries)
         elif (other := self.facts.others.get(piece.training)) is not None:
             way_out = "wait until it ends: what it commits counts here, too"
             self.found.blocked.append(Blocked(entries, f"{other} works on the same training", way_out))
@@ -248,13 +233,23 @@ class _Group:
             return piece
         return None
 
+    def _refused(self, why: str, entries: tuple[PlanEntry, ...]) -> None:
+        """The server does not take their Job, and would not take it again."""
+        if self.run.begun:
+            self.found.close += [Closing(one.condition_id, f"its Job is refused: {why}", CORRECT) for one in entries]
+            return
+        self.found.refused.update(one.condition_id for one in entries)
+        self.found.blocked.append(Blocked(entries, why, "correct the settings, then submit again"))
+
     def _wanted(self, over: Collection[str]) -> tuple[PlanEntry, ...]:
         """What a Job carries: all that is not closed; what is committed costs its trainer a look."""
-        return tuple(entry for one, entry in self.group.items() if one not in self.facts.closed and one not in over)
+        closed = self.facts.told.closed
+        return tuple(entry for one, entry in self.group.items() if one not in closed and one not in over)
 
 
-def _closing(one: str, job: SeenJob) -> Closing:
-    verdict = job.verdict
-    if verdict.state is State.COMPLETE:
-        return Closing(one, "its Job ended with 0 and left no commit", exit_code=0, job=job)
-    return Closing(one, verdict.sentence, None if verdict.step == RETRY else verdict.step, verdict.exit_code, job)
+def _closing(found: Judgement) -> Closing | None:
+    """What is over by its Job, or by the want of one."""
+    if found.stand not in OVER:
+        return None
+    code = found.job.verdict.exit_code if found.job is not None else (found.failure or {}).get("exit_code")
+    return Closing(found.entry.condition_id, found.reason, found.hint or None, code)

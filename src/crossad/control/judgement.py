@@ -20,7 +20,7 @@ from crossad.kube.verdicts import Cause, State
 from crossad.launch.afar import Sighting, View
 from crossad.launch.state import Verdict
 from crossad.manifests.job import HOPELESS, groups
-from crossad.results.ledger import LOCK_LENGTH, fault_of, faults_of
+from crossad.results.ledger import Ledger, fault_of, faults_of
 from crossad.results.plan import PlanEntry
 
 Locks = Mapping[str, str | None]  # condition id -> hash of the data that it reads; None where they have no lock
@@ -99,7 +99,7 @@ class Judge:
             gone: if it has no Job: why none is to be expected any more; empty where one may still come.
         """
         one = entry.condition_id
-        if self.committed(one):
+        if committed(self._view, self._locks, one):
             return Judgement(entry, Stand.COMMITTED, "committed", job=self.speakers.get(one))
         if (verdict := self._view.verdicts.get(one)) is not None:
             return self._closed(entry, verdict)
@@ -112,15 +112,9 @@ class Judge:
         stand = Stand.AT_WORK if job.verdict.state in _WORKS else Stand.HELD
         return Judgement(entry, stand, job.verdict.sentence, job.verdict.step, job)
 
-    def committed(self, one: str) -> bool:
-        """Whether a condition is committed: under the lock of its data, where they have one."""
-        lock = self._locks.get(one)
-        found = self._view.committed.get(one)
-        return found is not None and (lock is None or lock[:LOCK_LENGTH] in found)
-
     def stale(self, one: str) -> bool:
         """Whether a condition is committed, but only with other data than those that are there now."""
-        return one in self._view.committed and not self.committed(one)
+        return one in self._view.committed and not committed(self._view, self._locks, one)
 
     def begun(self, one: str) -> Sighting | None:
         """The newest word of a trainer of the condition's present try."""
@@ -199,6 +193,12 @@ class Judge:
         """A failure that another attempt would meet again; after a retry it may be an older generation's."""
         told = () if entry.condition_id in self._view.retries else self._faults(entry)
         return next((one for one in told if one.get("exit_code") in HOPELESS), None)
+
+
+def committed(view: View, locks: Locks, one: str) -> bool:
+    """Whether a condition is committed: under the lock of its data, where they have one."""
+    found, lock = view.committed.get(one), locks.get(one)
+    return found is not None and (lock is None or Ledger.short(lock) in found)
 
 
 def generation_of(group: Sequence[PlanEntry], retries: Mapping[str, int]) -> int:

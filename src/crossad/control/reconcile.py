@@ -9,7 +9,7 @@ by another hand (a queue) are left alone.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from crossad.control.closing import close
 from crossad.control.creating import THREADS, create_jobs
 from crossad.control.decide import Decision, Facts, Known, Piece, Stop, decide
 from crossad.control.facts import Teller, Told
-from crossad.control.jobs import SeenJob, completed, look
+from crossad.control.jobs import completed, look
 from crossad.control.noted import Noted
 from crossad.control.pinned import Assignment, Work
 from crossad.control.telling import Telling
@@ -33,7 +33,6 @@ from crossad.manifests.control import anchor, owned
 from crossad.manifests.job import Specs, trainer_job
 from crossad.manifests.names import run_hash
 from crossad.manifests.settings import Settings
-from crossad.results.beacons import beacons_of
 from crossad.results.home import Home
 
 SHORTEST, LONGEST = 2.0, 15.0  # seconds between two passes: ever longer while nothing changes
@@ -71,7 +70,7 @@ class Reconciler:
         self._tell = Telling(say)
         self._specs: dict[Known, str] = {}  # hashes of our Jobs
         self._shared: Specs = {}  # what our Jobs have in common
-        self._refused: dict[str, str] = {}
+        self._refused: dict[Known, str] = {}
         self._began: datetime | None = None
 
     def work(self, wait: Callable[[float], bool]) -> Ended:
@@ -105,38 +104,37 @@ class Reconciler:
             self._refused.clear()
             self._specs.clear()
             self._shared.clear()
-        told, facts, decision = self._decide()
+        facts, decision = self._decide()
         changed = self._tell.standing(decision, facts)
         changed |= self._act(decision, facts)
         stalled = self._stalled(decision, facts)
         if not (decision.over or stalled) or self._stopped():
             return None, changed
         self._check_refused(decision, facts)
-        return self._aggregate(told, facts.now, urgent=not decision.over), changed
+        return self._aggregate(facts.told, facts.now, urgent=not decision.over), changed
 
     def preview(self) -> tuple[Facts, Decision]:
         """What a pass would do now; nothing is done."""
         self._work.look()
-        _, facts, decision = self._decide()
-        return facts, decision
+        return self._decide()
 
     def aggregation(self) -> Aggregation:
         """That of the run as it stands in the store."""
         self._work.look()
         return self._aggregation(self._teller.look(), self._work.settings)
 
-    def _decide(self) -> tuple[Told, Facts, Decision]:
-        facts, told = self._look()
+    def _decide(self) -> tuple[Facts, Decision]:
+        facts = self._look()
         decision = decide(facts, self._spec)
-        if decision.late:  # a Job does not say that it had a pod once; a trainer's beacon does
-            facts = replace(facts, begun={job.uid for job in decision.late if self._begun(job, facts.retries)})
+        if decision.doubtful:  # what trainers tell of themselves, and what others do, is read only where it matters
+            facts = replace(facts, told=self._teller.closer(facts.told, decision.doubtful))
             decision = decide(facts, self._spec)
-        if decision.create:  # a list of all that others do is read only where it matters
+        if decision.create:
             others = self._others({piece.training for piece in decision.create})
             decision = decide(replace(facts, others=others), self._spec)
-        return told, facts, decision
+        return facts, decision
 
-    def _look(self) -> tuple[Facts, Told]:
+    def _look(self) -> Facts:
         """Notes, then Jobs, then the store: a Job that is noted was there, one that is over has told its commits."""
         control = self._work.settings.control
         late = control.start_deadline_seconds
@@ -145,27 +143,15 @@ class Reconciler:
         told = self._teller.look(completed(jobs))
         now = self._home.state.now()
         self._began = self._began or now
-        facts = Facts(
+        return Facts(
             groups=self._work.groups,
-            committed=told.committed,
-            closed=told.closed,
-            retries=told.retries,
+            told=told,
             known=known,
             jobs=jobs,
             now=now,
             max_active=control.max_active,
             start_deadline=None if late is None else timedelta(seconds=late),
             refused=dict(self._refused),
-        )
-        return facts, told
-
-    def _begun(self, job: SeenJob, retries: Mapping[str, int]) -> bool:
-        """Whether a trainer has worked on a Job, be it that its pod was taken away and the next one waits."""
-        state = self._home.state
-        return any(
-            beacon.generation == 1 + retries.get(one, 0)
-            for one in job.conditions
-            for beacon, _ in beacons_of(state, self._run, one)
         )
 
     def _others(self, wanted: set[str]) -> dict[str, str]:
@@ -185,7 +171,8 @@ class Reconciler:
 
     def _act(self, decision: Decision, facts: Facts) -> bool:
         """Verdicts first, so that what is removed afterwards stays removed."""
-        for closing in close(self._home, self._run, decision.close):
+        close(self._home, self._run, decision.close)
+        for closing in decision.close:
             self._tell.closed(closing, self._work.name(closing.condition))
         self._noted.add((job.generation, job.conditions) for job in facts.jobs)
         for stop in decision.stop:
@@ -208,7 +195,7 @@ class Reconciler:
             self._cluster, pieces, lambda piece: owned(self._job(piece), owner), self._stopped, self._threads
         )
         self._noted.add(piece.known for piece in created.there)
-        self._refused |= created.refused
+        self._refused |= {one.known: created.refused[one.training] for one in pieces if one.training in created.refused}
         self._tell.created(created)
 
     def _job(self, piece: Piece) -> Object:

@@ -25,9 +25,10 @@ class Telling:
     def standing(self, decision: Decision, facts: Facts) -> bool:
         """Where the run stands, if that changed."""
         ours = {entry.condition_id for group in facts.groups for entry in group}
-        kinds = [facts.closed[one] for one in ours if one in facts.closed]
+        told = facts.told
+        kinds = [told.closed[one] for one in ours if one in told.closed]
         counts = [
-            (len(ours.intersection(facts.committed)), f"of {len(ours)} committed"),
+            (len(ours.intersection(told.committed)), f"of {len(ours)} committed"),
             (kinds.count("failed"), "failed"),
             (kinds.count("cancelled"), "cancelled"),
             (decision.at_work + len(decision.create), "Jobs at work"),

@@ -14,15 +14,21 @@ from clients import ended
 from plane import Plane
 
 from crossad.control.aggregation import Ended
+from crossad.control.census import Grace, Lot
+from crossad.control.jobs import look
+from crossad.control.muster import muster
+from crossad.control.observe import ClusterObserver, surroundings
 from crossad.errors import InterruptedRun
 from crossad.kube.faults import ClusterDenied, ObjectRefused
 from crossad.kube.resources import CONFIG_MAPS, JOBS, PODS, SECRETS
+from crossad.kube.verdicts import Cause
 from crossad.launch.state import RunState
 from crossad.manifests import words
 from crossad.manifests.control import anchor
 from crossad.manifests.job import trainer_jobs
 from crossad.manifests.text import to_yaml
 from crossad.results.beacons import lit
+from crossad.results.plan import newest_plan
 
 from .conftest import RUN, Lab, ids, make_plan
 
@@ -205,6 +211,31 @@ def test_a_job_that_does_not_start_in_time_gives_its_slot_to_the_next(lab: Lab) 
     assert ids(lab.jobs()) == [["b"]]
 
 
+def test_what_queues_for_a_full_node_keeps_its_slot_and_what_can_never_start_does_not(lab: Lab) -> None:
+    plan = make_plan("a", "b", "c")
+    nowhere = plan.conditions[2].model_copy(update={"resources": {"node_selector": {"gpu": "none-has-it"}}})
+    plan = plan.model_copy(update={"conditions": (*plan.conditions[:2], nowhere)})
+    with lab.plane.node(1, {"only": lab.namespace}):
+        lab.pin(plan, **{"control.startDeadlineSeconds": 3600, "placement.nodeSelector": {"only": lab.namespace}})
+        worker = lab.reconciler()
+        worker.once()
+        path = PODS.path(lab.namespace)
+        full = lambda found: sum("PodScheduled" in str(pod["status"]) for pod in found["items"]) == 3  # noqa: E731
+        lab.plane.until(path, full)
+        lab.store.ahead = timedelta(seconds=3601)
+        worker.once()
+        causes = {job.conditions: job.verdict.cause for job in look(lab.cluster(), RUN)}
+        assert Cause.BUSY in causes.values(), "one of a and b has the GPU, the other one waits for it"
+        assert (lab.verdict("a"), lab.verdict("b")) == (None, None)
+        verdict = lab.verdict("c")
+        assert verdict is not None
+        assert verdict.reason.startswith("it did not start within 1 h: ")
+        assert ids(lab.jobs()) == [["a"], ["b"]]
+        lab.store.ahead = timedelta()
+        assert lab.work().exit_code == PARTIAL
+    assert sorted(lab.trainers.ran) == [("a",), ("b",)]
+
+
 def test_what_was_taken_from_its_node_at_work_is_not_late(lab: Lab) -> None:
     """Drained, preempted: its next pod may wait for hours, and its work is in the store."""
     lab.pin(make_plan("a", "b"), **{"control.startDeadlineSeconds": 3600, "placement.nodeSelector": {"gpu": "gone"}})
@@ -348,10 +379,25 @@ def test_what_is_refused_holds_up_nothing_else(lab: Lab) -> None:
         plan.model_copy(update={"conditions": (odd, plan.conditions[1])}),
         models={"draem": {"gpuResource": "widgets"}},
     )
-    ended_ = lab.work()
-    assert ended_.exit_code == PARTIAL
+    assert lab.work().exit_code == PARTIAL
     assert ids(lab.jobs()) == [["b"]]
-    assert any(line.startswith("refused: condition a") for line in lab.said)
+    verdict = lab.verdict("a")
+    assert verdict is not None
+    assert verdict.reason.startswith("its Job is refused: create Job ")
+    assert "widgets" in verdict.reason
+    around = surroundings(lab.cluster(), RUN)
+    told = {row.name: row for row in ClusterObserver(lab.home, newest_plan(lab.store, RUN), around).all()}
+    assert (told["condition a"].state, told["condition a"].reason) == ("failed", verdict.reason)
+    assert told["condition a"].next_step.endswith("crossad retry night1 'condition a'")
+    grace = Grace(lab.store.now(), timedelta())
+    fates = muster(lab.home, newest_plan(lab.store, RUN), lab.cluster(), grace).fates
+    assert (fates[0].lot, fates[0].reason) == (Lot.FAILED, verdict.reason)
+    assert RunState(lab.home, RUN).reopen("a")
+    assert lab.work().exit_code == PARTIAL, "tried again, and refused again"
+    assert lab.verdict("a") is not None
+    assert RunState(lab.home, RUN).reopen("a")
+    lab.pin(plan)
+    assert lab.work().exit_code == DONE, "with mended settings"
 
 
 def test_a_living_job_of_another_run_is_refused_and_its_commit_counts(lab: Lab) -> None:
