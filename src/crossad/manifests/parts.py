@@ -234,7 +234,10 @@ class Control(Part):
 
     max_active: int = Field(500, ge=1, description="Jobs that may exist unfinished at once")
     start_deadline_seconds: int | None = Field(
-        None, ge=60, description="a Job whose pod was not started by then gives its slot free, with the reason"
+        None,
+        ge=60,
+        description="a Job that cannot start (label, taint, GPU, claim, image or account that is not there, a policy) "
+        "gives its slot free by then, with the reason; one that only queues (full nodes, quota, Kueue) never does",
     )
 
 
