@@ -8,7 +8,7 @@ from crossad.errors import DataError, MissingInputError, UsageError
 from crossad.launch.control import find_run
 from crossad.results.home import BucketHome, FolderHome
 from crossad.results.layout import RunPaths
-from crossad.results.plan import Plan, PlanEntry, load_plan, load_plans, newest_plan, pin_plan, revision_key
+from crossad.results.plan import Plan, PlanEntry, load_plan, load_plans, newest_plan, outline, pin_plan, revision_key
 from crossad.store.folder import FolderStore
 
 
@@ -119,3 +119,17 @@ def test_a_damaged_pinned_plan_is_one_message_that_names_the_object_the_fault_an
     found = newest_plan(home.state, "night")
     assert found is not None
     assert [one.name for one in found.conditions] == ["a"], "as the hint says: moved away, the one before it counts"
+
+
+def test_an_outline_is_the_plan_without_what_a_look_does_not_need(tmp_path: Path) -> None:
+    home = BucketHome(FolderStore(tmp_path / "bucket"), tmp_path / "work")
+    heavy = entry(0, "a", "1").model_copy(update={"config": {"seed": 1}, "evaluation_keys": {"A": "k"}})
+    pinned = pin_plan(home, plan(heavy, entry(1, "b", "2")))
+    for found in (newest_plan(home.state, "night", outline), find_run(home, None, outline)):
+        assert found is not None
+        light = heavy.model_copy(update={"config": {}, "evaluation_keys": {}})
+        assert found == pinned.model_copy(update={"conditions": (light, pinned.conditions[1])})
+    key = revision_key("night", 1)
+    home.state.put(key, home.state.get(key).replace(b'"format": 1', b'"format": 9'))
+    with pytest.raises(DataError, match=f"not a plan of this crossad version: .*{key}: format: "):
+        newest_plan(home.state, "night", outline)

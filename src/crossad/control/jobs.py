@@ -25,7 +25,7 @@ CONDITIONS = ("PodScheduled", "DisruptionTarget")
 EVENT = ("reason", "series", "lastTimestamp", "eventTime")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SeenJob:
     """A trainer Job, as the cluster showed it."""
 
@@ -59,7 +59,7 @@ def look(cluster: Cluster, run: str, *, why: bool = True, training: str = "") ->
     ours = f"{words.RUN}={run_hash(run)},{words.COMPONENT}={words.TRAINER}"
     ours += f",{words.TRAINING}={training}" if training else ""
     # pods first: a Job that ends in between is then judged by fewer pods than it has, never by none of a finished one
-    pods = _by_owner(cluster.gather(PODS, _pod, labels=ours))
+    pods = _by_owner(cluster.gather(PODS, _Alike().pod, labels=ours))
     told = [_if_allowed(cluster, EVENTS, _event, f"reason={reason}") for reason in TELLING] if why else []
     events = _by_subject(event for some in told for event in some)
     nodes = _if_allowed(cluster, NODES, _node) if why and _waits_for_node(pods) else []
@@ -135,25 +135,33 @@ def _if_allowed(
         return []
 
 
-def _pod(found: Object) -> Object:
-    """A pod without what says nothing here: how it ended if it ended badly, where it may run if it has no node."""
-    metadata, spec, status = found["metadata"], found["spec"], found.get("status", {})
-    slim = {**_some(metadata, METADATA), "ownerReferences": [{"uid": uid} for uid in owners(found)]}
-    if status.get("phase") == "Succeeded":
-        return {"metadata": slim, "spec": {"containers": []}, "status": {"phase": "Succeeded"}}
-    where = {} if "nodeName" in spec else _some(spec, UNPLACED)
-    return {
-        "metadata": slim,
-        "spec": {
-            **_some(spec, ("nodeName",)),
-            **where,
-            "containers": [_some(container, ("resources",)) for container in spec["containers"]],
-        },
-        "status": {
-            **_some(status, STATUS),
-            "conditions": [one for one in status.get("conditions") or [] if one["type"] in CONDITIONS],
-        },
-    }
+class _Alike:
+    """Keeps once what thousands of pods have in common."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Object] = {}
+
+    def pod(self, found: Object) -> Object:
+        """A pod without what says nothing here: how it ended if it ended badly, where it may run if it has no node."""
+        metadata, spec, status = found["metadata"], found["spec"], found.get("status", {})
+        slim = {**_some(metadata, METADATA), "ownerReferences": [{"uid": uid} for uid in owners(found)]}
+        if status.get("phase") == "Succeeded":
+            return {
+                "metadata": slim,
+                "spec": self._once({"containers": []}),
+                "status": self._once(_some(status, ["phase"])),
+            }
+        where = _some(spec, ("nodeName",) if "nodeName" in spec else UNPLACED)
+        containers = [_some(container, ("resources",)) for container in spec["containers"]]
+        conditions = [one for one in status.get("conditions") or [] if one["type"] in CONDITIONS]
+        return {
+            "metadata": slim,
+            "spec": self._once({**where, "containers": containers}),
+            "status": self._once({**_some(status, STATUS), "conditions": conditions}),
+        }
+
+    def _once(self, part: Object) -> Object:
+        return self._kept.setdefault(repr(part), part)
 
 
 def _event(found: Object) -> Object:

@@ -122,10 +122,12 @@ class ClusterObserver(FarObserver):
 
     def _far(self, entry: PlanEntry, seen: Sighting | None) -> Told:
         found = self._judge.of(entry, self._gone(entry))
-        state, reason, step = _STATES[found.stand], found.reason, found.step(self.plan.run)
         job = found.job if found.job is not None and not found.job.verdict.over else None
         if found.stand is Stand.ABSENT:
             return self._absent(entry)
+        if found.stand in (Stand.AT_WORK, Stand.HELD):
+            return self._alive(found, job, seen)
+        state, reason = _STATES[found.stand], found.reason
         if found.stand is Stand.FAILED and found.failure is not None:
             state = self._failed(self._view.failures[entry.condition_id])[0]
         if found.stand in (Stand.FAILED, Stand.CANCELLED) and job is not None:
@@ -133,9 +135,7 @@ class ClusterObserver(FarObserver):
         if found.stand is Stand.LOST and found.job is None and seen is not None:
             silent = f"its trainer at {seen.beacon.progress.phase} has not been heard of for {clock(seen.silence)}"
             reason = f"{silent}, and {self._gone(entry)}"
-        if found.stand in (Stand.AT_WORK, Stand.HELD):
-            return self._alive(found, job, seen)
-        return state, reason, step
+        return state, reason, found.step(self.plan.run)
 
     def _gone(self, entry: PlanEntry) -> str:
         """Why no Job is to be expected where there is none: this try was worked on, or the work is done."""

@@ -14,17 +14,17 @@ from crossad.manifests import words
 from crossad.manifests.names import run_hash
 from crossad.results.home import Home
 from crossad.results.payload import unpack
-from crossad.results.plan import Plan
+from crossad.results.plan import Plan, Read, whole
 
 
-def find(home: Home, cluster: Cluster | None, typed: Sequence[str]) -> tuple[Plan, tuple[str, ...]]:
+def find(home: Home, cluster: Cluster | None, typed: Sequence[str], read: Read = whole) -> tuple[Plan, tuple[str, ...]]:
     """The run and the words that follow its name: from the store, else from the run's ConfigMaps.
 
     Raises:
         MissingInputError: neither has such a run.
     """
     try:
-        return split_words(home, typed)
+        return split_words(home, typed, read)
     except MissingInputError:
         if cluster is None or not typed or (plan := carried(cluster, typed[0])) is None:
             raise

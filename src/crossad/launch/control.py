@@ -12,21 +12,21 @@ from crossad.launch.standing import trainer_by_hand
 from crossad.launch.state import RunState
 from crossad.results.home import Home
 from crossad.results.layout import RunPaths, slug
-from crossad.results.plan import Plan, PlanEntry, load_plan, load_plans, newest_plan
+from crossad.results.plan import Plan, PlanEntry, Read, load_plan, load_plans, newest_plan, whole
 
 POLL_SECONDS = 0.1
 THREADS = 16  # questions to a store at once
 
 
-def find_run(home: Home, run: str | None) -> Plan:
+def find_run(home: Home, run: str | None, read: Read = whole) -> Plan:
     """The plan of a run; the newest run where none is named.
 
     Raises:
         MissingInputError: no such run, or none at all.
     """
-    if run is not None and (found := _named(home, run)) is not None:
+    if run is not None and (found := _named(home, run, read)) is not None:
         return found
-    plans = load_plans(home)
+    plans = load_plans(home, read)
     if not plans:
         raise MissingInputError(
             f"no runs in {home.uri}",
@@ -39,26 +39,26 @@ def find_run(home: Home, run: str | None) -> Plan:
     raise MissingInputError(f"no such run in {home.uri}: {run}", hint=hint)
 
 
-def _named(home: Home, run: str) -> Plan | None:
+def _named(home: Home, run: str, read: Read) -> Plan | None:
     """The plan of a run of this name, if there is one; a condition's name need not be one that a run can have."""
     if slug(run) != run:
         return None
     if home.remote:
-        return newest_plan(home.state, run)
+        return newest_plan(home.state, run, read)
     paths = RunPaths(home.results, run)
-    return load_plan(paths) if paths.plan.exists() else None
+    return load_plan(paths, read) if paths.plan.exists() else None
 
 
-def split_words(home: Home, words: Sequence[str]) -> tuple[Plan, tuple[str, ...]]:
+def split_words(home: Home, words: Sequence[str], read: Read = whole) -> tuple[Plan, tuple[str, ...]]:
     """`[RUN] [CONDITION...]`: a first word that names no run names a condition of the newest run."""
-    if words and (named := _named(home, words[0])) is not None:
+    if words and (named := _named(home, words[0], read)) is not None:
         return named, tuple(words[1:])
     if not words:
-        return find_run(home, None), ()
-    plan = find_run(home, None)
+        return find_run(home, None, read), ()
+    plan = find_run(home, None, read)
     if words[0] in _names(plan):
         return plan, tuple(words)
-    return find_run(home, words[0]), tuple(words[1:])
+    return find_run(home, words[0], read), tuple(words[1:])
 
 
 def choose(plan: Plan, words: Sequence[str]) -> tuple[PlanEntry, ...]:

@@ -8,14 +8,14 @@ known by their content: where one was taken out of the suite, those behind it ke
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from crossad.errors import MissingInputError, UsageError
+from crossad.errors import DataError, MissingInputError, UsageError
 from crossad.files import write_atomic
 from crossad.results.home import Home
 from crossad.results.layout import RUNS, RunPaths, run_key
@@ -82,7 +82,58 @@ def repeated_key(key: str, repeat: int) -> str:
     return key if repeat == 1 else f"{key}r{repeat}"
 
 
-def load_plan(paths: RunPaths) -> Plan:
+class _OutlineEntry(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    experiment_id: int
+    name: str
+    condition_id: str
+    training_key: str
+
+
+class _Outline(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    kind: Literal["crossad-plan"]
+    format: Literal[1]
+    run: str
+    revision: int
+    repeat: int
+    suite: str
+    created: str
+    data: str
+    command: tuple[str, ...]
+    conditions: tuple[_OutlineEntry, ...]
+
+
+_NAMES = set(PlanEntry.model_fields)
+Read = Callable[[bytes, str], Plan]  # of a plan's bytes, and where they are
+
+
+def whole(body: bytes, where: str) -> Plan:
+    """A plan from its bytes.
+
+    Raises:
+        DataError: it is damaged, or another version's.
+    """
+    return parsed(Plan, body, "plan", where, MEND)
+
+
+def outline(body: bytes, where: str) -> Plan:
+    """The same without configs, keys of evaluations, overrides and resources: who only looks at a run needs none.
+
+    Of many conditions they are nine tenths of the time and of the memory.
+
+    Raises:
+        DataError: as for the whole.
+    """
+    found = parsed(_Outline, body, "plan", where, MEND)
+    rest: dict[str, Any] = {"description": "", "config": {}, "evaluation_keys": {}, "overrides": {}, "resources": {}}
+    entries = tuple(PlanEntry.model_construct(_NAMES, **vars(entry), **rest) for entry in found.conditions)
+    return Plan.model_construct(**{**vars(found), "overrides": {}, "conditions": entries})
+
+
+def load_plan(paths: RunPaths, read: Read = whole) -> Plan:
     """Read a run's plan.
 
     Raises:
@@ -95,16 +146,16 @@ def load_plan(paths: RunPaths) -> Plan:
         raise MissingInputError(
             f"no run of this name: {paths.run} in {paths.results}", hint="list the runs: ls results"
         ) from error
-    return parsed(Plan, body, "plan", str(paths.plan), MEND)
+    return read(body, str(paths.plan))
 
 
-def load_plans(home: Home) -> list[Plan]:
+def load_plans(home: Home, read: Read = whole) -> list[Plan]:
     """The plans of all runs, oldest first; what is no plan is left out."""
     bodies = _pinned(home.state) if home.remote else _visible(home.results)
     plans = []
     for body in bodies:
-        with suppress(ValidationError):
-            plans.append(Plan.model_validate_json(body))
+        with suppress(DataError):
+            plans.append(read(body, ""))
     return sorted(plans, key=lambda plan: (plan.created, plan.run))
 
 
@@ -123,7 +174,7 @@ def _pinned(state: Store) -> Iterator[bytes]:
     return (body for key in newest.values() if (body := state.read_once(key)) is not None)
 
 
-def newest_plan(state: Store, run: str) -> Plan | None:
+def newest_plan(state: Store, run: str, read: Read = whole) -> Plan | None:
     """The newest revision of a run's plan, or None where the store has no such run.
 
     Raises:
@@ -132,7 +183,7 @@ def newest_plan(state: Store, run: str) -> Plan | None:
     revisions = [entry.key for entry in state.list(run_key(run, "plans/")) if _REVISION.fullmatch(entry.key)]
     key = revisions[-1] if revisions else revision_key(run, 1)
     body = state.read_once(key)
-    return None if body is None else parsed(Plan, body, "plan", f"{state.uri}/{key}", MEND)
+    return None if body is None else read(body, f"{state.uri}/{key}")
 
 
 def pin_plan(home: Home, plan: Plan) -> Plan:
