@@ -8,6 +8,7 @@ import click
 
 from crossad.cli.bad_input import bad_input
 from crossad.cli.cluster import Reach, cluster_options
+from crossad.cli.images import Address, data_options
 from crossad.cli.operate import json_option, words_argument
 from crossad.cli.place import Place, place_options
 from crossad.cli.sight import Looker, typed
@@ -28,11 +29,12 @@ KEYS = ("experiment_id", "name", "state", "cause", "reason", "next_step", "job",
 @click.command(help=_HELP)
 @words_argument("[RUN] [CONDITION]...")
 @place_options
+@data_options("the run's own, if they are in a folder here")
 @cluster_options(optional=True)
 @json_option
-def command(words: tuple[str, ...], place: Place, reach: Reach, as_json: bool) -> None:
+def command(words: tuple[str, ...], place: Place, data: Address, reach: Reach, as_json: bool) -> None:
     """Look and say why."""
-    with bad_input(), Looker(place, reach, words) as looker:
+    with bad_input(), Looker(place, reach, words, data) as looker:
         found = looker.look().rows
     rows = found if looker.names else [row for row in found if row.state != "done"]
     if as_json:

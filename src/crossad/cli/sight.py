@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from crossad.cli.cluster import Reach
+    from crossad.cli.images import Address
     from crossad.cli.place import Place
+    from crossad.data.places import Images
     from crossad.kube.cluster import Cluster
     from crossad.launch.standing import Standing
     from crossad.launch.state import Holder
+    from crossad.results.home import Home
     from crossad.results.plan import Plan
 
 SETTLED = ("done", "stale", "partial", "failed", "cancelled", "lost")
@@ -51,21 +55,21 @@ class Sight:
 class Looker:
     """Looks at a run as often as it is asked; a context manager, because it may hold connections."""
 
-    def __init__(self, place: Place, reach: Reach, words: tuple[str, ...]) -> None:
-        """Find the run and the conditions, and the way to the cluster where one is asked for."""
+    def __init__(self, place: Place, reach: Reach, words: tuple[str, ...], data: Address) -> None:
+        """Find the run and the conditions, and the way to the cluster and to the data where one is asked for."""
         from crossad.control.planned import find
         from crossad.launch.control import choose
-        from crossad.launch.prepare import current_locks
+        from crossad.results.plan import outline
 
         self._home = place.home()
         self._open = ExitStack()
         self._cluster: Cluster | None = reach.open() if reach.asked else None
         if self._cluster is not None:
             self._open.callback(self._cluster.close)
-        plan, self.names = find(self._home, self._cluster, words)
-        self._wanted = {entry.experiment_id for entry in choose(plan, self.names)}
-        self._locks = current_locks(plan)
-        self.plan = _outline(plan)
+        self.plan, self.names = find(self._home, self._cluster, words, outline)
+        self._wanted = {entry.experiment_id for entry in choose(self.plan, self.names)}
+        images = data.open(self.plan.data) if data.text or data.options else None
+        self._locks = _locks(self._home, self.plan, images)
 
     def __enter__(self) -> Looker:
         return self
@@ -127,7 +131,12 @@ def typed(place: Place, reach: Reach) -> str:
     return "".join(f" {words}" for words in (given, reach.words) if words)
 
 
-def _outline(plan: Plan) -> Plan:
-    """The plan without what a look does not need: of many conditions the configs are most of the memory."""
-    without: dict[str, Any] = {"config": {}, "evaluation_keys": {}}
-    return plan.model_copy(update={"conditions": tuple(entry.model_copy(update=without) for entry in plan.conditions)})
+def _locks(home: Home, plan: Plan, images: Images | None) -> Mapping[str, str | None]:
+    """The locks of the data now, where they are in reach; configs tell which data a condition reads."""
+    if images is None and not Path(plan.data).is_dir():
+        return {}
+    from crossad.launch.control import find_run
+    from crossad.launch.prepare import current_locks
+
+    known = all(entry.config for entry in plan.conditions)  # it came from the cluster, as a whole
+    return current_locks(plan if known else find_run(home, plan.run), images)

@@ -11,6 +11,7 @@ import click
 
 from crossad.cli.bad_input import bad_input
 from crossad.cli.cluster import Reach, cluster_options
+from crossad.cli.images import Address, data_options
 from crossad.cli.operate import json_option, words_argument
 from crossad.cli.place import Place, place_options
 from crossad.cli.sight import Looker, typed
@@ -29,6 +30,7 @@ crossad status                                        the newest run
 crossad status night1 --json
 crossad status night1 --store s3://lab/runs -n team -w    with its Jobs in a namespace, live
 crossad status night1 --store s3://lab/runs --cluster     in the kubeconfig's own namespace
+crossad status night1 --store s3://lab/runs --data s3://lab/hdmap    what was done with other data is stale
 
 Of more than 50 conditions only those are shown that somebody should look at, the worst first; --all shows all.
 
@@ -52,13 +54,21 @@ suspended  held back, as by Kueue           ending       its pod is being stoppe
 )
 @click.option("--all", "everything", is_flag=True, help="Show all conditions, however many.")
 @place_options
+@data_options("the run's own, if they are in a folder here")
 @cluster_options(optional=True)
 @json_option
 def command(
-    words: tuple[str, ...], watch: bool, every: float, everything: bool, place: Place, reach: Reach, as_json: bool
+    words: tuple[str, ...],
+    watch: bool,
+    every: float,
+    everything: bool,
+    place: Place,
+    data: Address,
+    reach: Reach,
+    as_json: bool,
 ) -> None:
     """Look and tell."""
-    with bad_input(), Looker(place, reach, words) as looker:
+    with bad_input(), Looker(place, reach, words, data) as looker:
         if watch:
             with suppress(KeyboardInterrupt):  # the usual end of looking
                 _watch(looker, every, everything=everything, as_json=as_json)
@@ -70,7 +80,7 @@ def command(
     from crossad.cli.standings import print_standings
 
     print_standings(looker.plan, sight, everything=everything)
-    click.echo(f"next: {_next(sight.rows, looker.plan.run)}{typed(place, reach)}", err=True)
+    click.echo(f"next: {_next(sight.rows, looker.plan.run, data.words)}{typed(place, reach)}", err=True)
 
 
 def _watch(looker: Looker, every: float, *, everything: bool, as_json: bool) -> None:
@@ -98,12 +108,12 @@ def _facts(plan: Plan, sight: Sight) -> dict[str, object]:
     }
 
 
-def _next(rows: Sequence[Standing], run: str) -> str:
+def _next(rows: Sequence[Standing], run: str, data: str) -> str:
     from crossad.cli.standings import by_need
 
     unhappy = next((row for row in by_need(rows) if row.needy), None)
     if unhappy is not None:
-        return f"crossad explain {run} {unhappy.experiment_id}"
+        return f"crossad explain {run} {unhappy.experiment_id} {data}".rstrip()
     if all(row.state == "done" for row in rows):
         return f"crossad report {run}"
-    return f"crossad status {run} -w"
+    return f"crossad status {run} -w {data}".rstrip()

@@ -114,10 +114,18 @@ def data_locks(entries: Sequence[PlanEntry], data: Images) -> dict[str, str | No
     return {entry.condition_id: data.lock_part(condition_parts(parse_config(entry.config))) for entry in entries}
 
 
-def current_locks(plan: Plan) -> dict[str, str | None]:
-    """The data locks of a plan's conditions; empty where its data are out of reach, or would have to be fetched."""
-    reachable = not on_s3(plan.data) and Path(plan.data).is_dir()
-    return data_locks(plan.conditions, open_images(plan.data)) if reachable else {}
+def current_locks(plan: Plan, images: Images | None = None) -> dict[str, str | None]:
+    """The data locks of a plan's conditions now.
+
+    Args:
+        plan: with its configs.
+        images: whose locks; by default the plan's own, and none where these are not in a folder of this machine.
+    """
+    if images is None:
+        if on_s3(plan.data) or not Path(plan.data).is_dir():
+            return {}
+        images = open_images(plan.data)
+    return data_locks(plan.conditions, images)
 
 
 def _missing(condition: Condition, domains: Sequence[str]) -> Iterator[str]:
