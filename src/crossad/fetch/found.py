@@ -18,7 +18,7 @@ from crossad.errors import DataError, MissingInputError, first_fault
 from crossad.fetch.paths import printable, same_name
 from crossad.results.home import Home, Kept
 from crossad.results.layout import RunPaths, slug
-from crossad.results.manifest import Artifact, Manifest, parse_manifest
+from crossad.results.manifest import Manifest, parse_manifest
 from crossad.results.plan import Plan, PlanEntry, load_plans, newest_plan
 from crossad.store.base import Store
 from crossad.store.faults import ObjectMissing
@@ -70,11 +70,7 @@ def find_plan(home: Home, run: str) -> Plan:
         MissingInputError: there is no such run.
         DataError: its plan is none, or one of another run.
     """
-    try:
-        plan = newest_plan(home.state, run) if slug(run) == run else None
-    except ValidationError as error:
-        told = printable(first_fault(error))
-        raise DataError(f"not a plan of this crossad version: run {run} in {home.uri}: {told[:200]}") from error
+    plan = newest_plan(home.state, run) if slug(run) == run else None
     if plan is None:
         names = [plan.run for plan in load_plans(home)]
         hint = near(run, names) or f"runs there, newest last: {', '.join(names[-5:]) or 'none'}"
@@ -103,9 +99,7 @@ def refused(plan: Plan) -> dict[int, str]:
     return wrong
 
 
-def look(
-    home: Home, entries: Sequence[PlanEntry], threads: int, advance: Callable[[], None], *, records: bool = False
-) -> list[Found]:
+def look(home: Home, entries: Sequence[PlanEntry], threads: int, advance: Callable[[], None]) -> list[Found]:
     """What there is of some conditions, in their order: one listing of commits, one of failures, then only reads.
 
     Args:
@@ -113,7 +107,6 @@ def look(
         entries: the conditions.
         threads: reads at once.
         advance: told of each condition.
-        records: whether nothing but the record is wanted, which a commit names itself: no manifest is asked for.
     """
     if not entries:
         return []
@@ -121,7 +114,7 @@ def look(
     found: list[Found | None] = [None] * len(entries)
 
     def one(place: int) -> Found:
-        return _found(home, told, entries[place], records=records)
+        return _found(home, told, entries[place])
 
     with spread(one, range(len(entries)), threads) as ended:
         for place, value in ended:
@@ -163,15 +156,13 @@ def _commit(body: dict[str, Any], name: str) -> Commit:
         raise DataError(f"not a commit of this version: {name}: {first_fault(error)}") from error
 
 
-def _found(home: Home, told: Told, entry: PlanEntry, *, records: bool) -> Found:
+def _found(home: Home, told: Told, entry: PlanEntry) -> Found:
     damaged = partial(Found, entry, "damaged")
     try:
         state, commit = told.of(entry.condition_id)
         if commit is None:
             return Found(entry, "open")
         where = commit.manifest.ref
-        if records and home.remote:
-            return Found(entry, state, _record_alone(entry, commit), commit if state == "done" else None)
         body = files_of(home).get(where)
         if hashlib.sha256(body).hexdigest() != commit.manifest.sha256:
             return damaged(wrong=f"{where}: its sha256 is not the commit's")
@@ -182,17 +173,3 @@ def _found(home: Home, told: Told, entry: PlanEntry, *, records: bool) -> Found:
         return damaged(wrong=error.message)
     folder = where.rpartition("/")[0]
     return Found(entry, state, manifest, commit if state == "done" else None, folder, home.remote)
-
-
-def _record_alone(entry: PlanEntry, commit: Commit) -> Manifest:
-    """A manifest of what a commit or a failure names itself."""
-    record = commit.record
-    path = f"tensorboard_logs/{record.ref.rpartition('/')[2]}" if record else ""
-    artifacts = (Artifact(path=path, bytes=record.bytes, sha256=record.sha256, key=record.ref),) if record else ()
-    return Manifest(
-        attempt=commit.attempt,
-        condition_id=entry.condition_id,
-        condition=entry.name,
-        run=commit.run,
-        artifacts=artifacts,
-    )
