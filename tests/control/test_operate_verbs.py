@@ -20,6 +20,7 @@ from crossad.launch.state import RunState
 from crossad.manifests import words
 from crossad.manifests.aggregation import plan_shards, report_job
 from crossad.manifests.control import anchor, owned
+from crossad.results.plan import newest_plan
 
 MakeNight = Callable[..., Night]
 
@@ -71,11 +72,42 @@ def test_watching_prints_until_nothing_is_left_to_happen(night: MakeNight) -> No
 def test_a_run_that_was_applied_as_files_is_known_before_the_store_knows_it(night: MakeNight) -> None:
     found = night("a", "b", pinned=False)
     assert "no runs in" in found.type("status", "night").stderr
-    for shard in plan_shards(found.plan, found.settings()):
-        found.plane.request("POST", CONFIG_MAPS.path(found.namespace), shard)
+    apply_plan(found)
     found.apply("a")
     assert found.stands("a", "running")["name"] == "a"
     assert found.row("b")["state"] == "pending"
+
+
+def apply_plan(night: Night) -> None:
+    for shard in plan_shards(night.plan, night.settings()):
+        night.plane.request("POST", CONFIG_MAPS.path(night.namespace), shard)
+
+
+def test_a_report_that_waits_reads_it_in_the_cluster_before_the_store_knows_it(night: MakeNight) -> None:
+    found = night("a", "b", pinned=False)
+    assert found.type("report", "night", "--wait", "--deadline", "0").exit_code == 2, "neither has it"
+    apply_plan(found)
+    found.apply("a")
+    found.stands("a", "running")
+    done = found.type("report", "night", "--wait", "--deadline", "0")
+    assert done.exit_code == 3, done.output + repr(done.exception)
+    assert "not ended: 2 of 2 conditions" in done.stderr
+    pinned = newest_plan(found.home.state, "night")
+    assert pinned is not None
+    assert pinned.conditions == found.plan.conditions
+
+
+def test_a_retry_reads_it_in_the_cluster_before_the_store_knows_it(night: MakeNight) -> None:
+    found = night("bad", pinned=False)
+    apply_plan(found)
+    found.apply("bad", settings=found.settings(ending(code=65)))
+    found.stands("bad", "failed")
+    asked = found.type("retry", "night", "--failed")
+    assert asked.exit_code == 2
+    assert "applied as files: crossad retry night --settings FILE" in asked.stderr
+    done = found.type("retry", "night", "--failed", "--settings", str(found.settings_file()), "--detach")
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    assert done.stdout.startswith("retried: bad\nnight: the controller ")
 
 
 def test_a_cancelled_condition_stays_cancelled_under_a_live_controller(

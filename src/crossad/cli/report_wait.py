@@ -149,6 +149,8 @@ def _waited(wait: Wait, home: Home, cluster: Cluster | None, run: str, interrupt
     _say(f"waiting for run {run} in {home.uri}, {jobs}")
     if wait.plan is not None:
         pin(home, plan_from_shards(wait.plan), run)
+    elif cluster is not None:
+        _pin_applied(home, cluster, run)
     terms = Terms(
         timedelta(seconds=_or(wait.deadline, DEADLINE)),
         timedelta(seconds=_or(wait.grace, GRACE)),
@@ -156,6 +158,19 @@ def _waited(wait: Wait, home: Home, cluster: Cluster | None, run: str, interrupt
     )
     waiter = Waiter(home, cluster, terms, lambda: find_plan(home, run), _say, sleep)
     return holes(waiter.wait(os.environ.get(JOB_VARIABLE, "")))
+
+
+def _pin_applied(home: Home, cluster: Cluster, run: str) -> None:
+    """Until its aggregation has started, the plan of a run that was applied as files is in the cluster alone."""
+    from crossad.control.planned import find
+    from crossad.control.waiting import pin
+    from crossad.errors import MissingInputError
+    from crossad.fetch.found import find_plan
+
+    try:
+        find_plan(home, run)
+    except MissingInputError:
+        pin(home, find(home, cluster, (run,))[0], run)
 
 
 def _or(given: float | None, standard: float) -> float:

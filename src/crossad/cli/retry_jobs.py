@@ -61,7 +61,11 @@ def _settings(home: Home, words: Sequence[str], file: Path | None, reach: Reach)
 
     if file is not None:
         return load_settings(file, {"namespace": reach.namespace} if reach.namespace else {})
-    run = split_words(home, words)[0].run
+    try:
+        run = split_words(home, words)[0].run
+    except MissingInputError as error:  # the cluster may have it, but nobody has what its new Jobs are to be like
+        hint = f"of one that was applied as files: crossad retry {' '.join(words)} --settings FILE"
+        raise MissingInputError(error.message, hint=f"{error.hint}; {hint}" if error.hint else hint) from error
     try:
         found = pinned_settings(home.state, run)
     except MissingInputError as error:
