@@ -63,7 +63,7 @@ CASES: dict[str, tuple[dict[str, object], str]] = {
     "data": (
         {"how": ending(code=65)},
         r"data is failed: exit code 65: its condition or its data cannot be used; "
-        r"next: read its log \(crossad logs night data\), remove the cause, then crossad retry night data",
+        r"next: read its log \(crossad logs night data\), remove the cause; then crossad retry night data",
     ),
     "crash": (
         {"how": ending(code=1)},
@@ -71,7 +71,8 @@ CASES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "zero": (
         {"how": ending(code=0)},
-        r"zero is lost: its Job zero-\w+ is complete, and the store has no commit of it; next: crossad retry night z",
+        r"zero is lost: its Job zero-\w+ ended with 0 and left no commit; "
+        r"next: read its log \(crossad logs night zero\); then crossad retry night zero",
     ),
     "runs": ({}, r"runs is running: it runs on node node-\w+; its trainer has not told of it yet; next: crossad logs"),
 }

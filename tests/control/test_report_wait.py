@@ -111,7 +111,7 @@ def test_the_rendered_job_reports_any_mix_with_every_reason(night: Night, start:
     assert found["bad"]["problems"][0]["message"] == "domain B has no fault images"
     texts = {
         "exit code 65: its condition or its data cannot be used", "domain B has no fault images", "add some",
-        f"its Job {empty} ended with 0, but nothing was committed", found["held"]["detail"], found["held"]["next_step"],
+        f"its Job {empty} ended with 0 and left no commit", found["held"]["detail"], found["held"]["next_step"],
         "it has no Job, and left no result",
     }  # fmt: skip
     assert all(texts)
