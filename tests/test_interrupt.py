@@ -40,7 +40,7 @@ def test_sigterm_ends_with_75_whether_or_not_a_safe_point_comes(reaches_safe_poi
         assert child.stdout.readline() == "ready\n"
         child.send_signal(signal.SIGTERM)
         rest = child.stdout.read()
-        assert child.wait(10) == 75
+        assert child.wait(120) == 75
         assert rest == ("saved\n" if reaches_safe_point else "")
 
 

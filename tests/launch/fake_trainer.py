@@ -148,13 +148,13 @@ class Fake:
 
         signal.signal(signal.SIGTERM, stop)
         self.progress("fitting")
-        time.sleep(60)
+        time.sleep(600)
         return 1
 
     def deaf(self) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self.progress("fitting")
-        time.sleep(60)
+        time.sleep(600)
         return 1
 
     def flaky(self) -> int:

@@ -5,22 +5,29 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from crossad.launch.process import Child, Mark, mark
 
-SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
+PATIENCE = 120.0  # of a busy machine
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+def wait_for(what: str, ready: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not ready():
+        assert time.monotonic() < until, f"{what} did not happen"
+        time.sleep(0.02)
 
 
 def wait(child: Child) -> int:
-    for _ in range(300):
-        code = child.poll()
-        if code is not None:
-            return code
-        time.sleep(0.02)
-    raise AssertionError("the child did not end")
+    wait_for("the child's end", lambda: child.poll() is not None)
+    code = child.poll()
+    assert code is not None
+    return code
 
 
 def test_output_and_exit_code_are_kept(tmp_path: Path) -> None:
@@ -39,11 +46,7 @@ def test_what_a_trainer_leaves_running_is_killed_with_it(tmp_path: Path) -> None
     script = f"import subprocess; print(subprocess.Popen({SLEEPER!r}).pid, flush=True)"
     assert wait(Child([sys.executable, "-c", script], os.environ, tmp_path / "log")) == 0
     orphan = int((tmp_path / "log").read_text())
-    for _ in range(100):
-        if mark(orphan).started is None:
-            return
-        time.sleep(0.02)
-    raise AssertionError("the grandchild lives")
+    wait_for("the grandchild's end", lambda: mark(orphan).started is None)
 
 
 def test_a_mark_is_not_fooled_by_another_process_of_the_same_number() -> None:
@@ -55,7 +58,7 @@ def test_a_mark_is_not_fooled_by_another_process_of_the_same_number() -> None:
 
 def test_a_deaf_process_is_killed_after_the_grace(tmp_path: Path) -> None:
     ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
-    script = f"{ignore}; print('deaf', flush=True); time.sleep(60)"
+    script = f"{ignore}; print('deaf', flush=True); time.sleep(600)"
     child = Child([sys.executable, "-c", script], os.environ, tmp_path / "log")
     while "deaf" not in (tmp_path / "log").read_text():
         time.sleep(0.02)
@@ -68,7 +71,7 @@ def test_a_trainer_does_not_outlive_its_runner(tmp_path: Path, how: signal.Signa
     script = (
         "import os, pathlib, sys, time; from crossad.launch.process import Child; "
         f"child = Child({SLEEPER!r}, os.environ, pathlib.Path(sys.argv[1]));"
-        "print(child.mark.pid, flush=True); time.sleep(60)"
+        "print(child.mark.pid, flush=True); time.sleep(600)"
     )
     runner = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True)
     assert runner.stdout is not None
@@ -76,11 +79,7 @@ def test_a_trainer_does_not_outlive_its_runner(tmp_path: Path, how: signal.Signa
     assert trainer.alive
     runner.send_signal(how)
     runner.communicate()
-    for _ in range(200):
-        if not trainer.alive:
-            return
-        time.sleep(0.02)
-    raise AssertionError("the trainer lives")
+    wait_for("the trainer's end", lambda: not trainer.alive)
 
 
 def test_a_trainer_whose_runner_is_gone_already_does_not_begin(tmp_path: Path) -> None:
