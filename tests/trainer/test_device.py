@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from crossad.errors import EnvironmentFault, UsageError
-from crossad.trainer.device import cpu_limit, set_up
+from crossad.trainer.device import cpu_limit, set_up, to_device
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +42,10 @@ def test_a_gpu_that_is_not_there_is_never_a_silent_cpu_run(monkeypatch):
 def test_a_device_is_a_number_or_cpu():
     with pytest.raises(UsageError, match="gpu0"):
         set_up("gpu0")
+
+
+@pytest.mark.parametrize(("precision", "last"), [("bf16-mixed", True), ("32-true", False)])
+def test_convolutions_lie_as_half_precision_wants_them(precision, last):
+    network = torch.nn.Sequential(torch.nn.Conv2d(4, 8, 3), torch.nn.Linear(4, 4))
+    to_device(set_up("cpu", precision=precision), network)
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last) == last

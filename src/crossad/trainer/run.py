@@ -32,7 +32,7 @@ from crossad.store.faults import StoreBroken, StoreDenied, StoreMissing, StoreUn
 from crossad.trainer.context import Attempt, Context, Task
 from crossad.trainer.detector import Detector
 from crossad.trainer.detectors import build
-from crossad.trainer.device import set_up
+from crossad.trainer.device import set_up, to_device
 from crossad.trainer.domains import Domains
 from crossad.trainer.endings import record_failed, tell_interrupted
 from crossad.trainer.evaluation import Evaluator
@@ -185,7 +185,7 @@ class _Work:
     def _evaluate(self, detector: Detector, weights: Weights) -> None:
         """Score the source, then every target; a target's failure is its own."""
         context, outcome = self.context, self.outcome
-        context.fabric.to_device(detector)
+        to_device(context.fabric, detector)
         stamps = ("RANDOM WEIGHTS",) if detector.backbone and detector.backbone.random else ()
         evaluator = Evaluator(context, detector, self.domains, stamps, lambda: weights.stand)
         source = context.config.source_domain

@@ -15,6 +15,7 @@ from crossad.results.record import TrainingInfo
 from crossad.trainer.checkpoint import load_state, save_state, state_hash
 from crossad.trainer.context import Context
 from crossad.trainer.detector import BankDetector, Detector, GradientDetector, Randomness
+from crossad.trainer.device import to_device
 from crossad.trainer.loader import ImageSource, in_order
 from crossad.trainer.loop import Fit, Fitting, Surroundings, Validate
 
@@ -66,7 +67,7 @@ def fit(
     Returns:
         How it went, and a function that writes the weights file.
     """
-    surroundings.fabric.to_device(detector)
+    to_device(surroundings.fabric, detector)
     if isinstance(detector, GradientDetector):
         done = Fitting(detector, images, config, validate, surroundings).run()
         detector.load_trained_state(done.best)
