@@ -89,7 +89,7 @@ def to_device(fabric: Fabric, network: nn.Module) -> None:
     """
     fabric.to_device(network)
     if fabric.strategy.precision.precision != "32-true":
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(memory_format=torch.channels_last)
 
 
 def describe(device: torch.device) -> str:
