@@ -38,6 +38,7 @@ class Trainers:
     home: Home
     codes: dict[str, list[int]] = field(default_factory=dict)  # condition -> exit codes of its attempts; then 0
     silent: set[str] = field(default_factory=set)  # conditions that end with 0 and commit nothing
+    lock: str | None = None  # of the data that they read
     ran: list[tuple[str, ...]] = field(default_factory=list)  # conditions of every trainer that ended
     reports: list[int] = field(default_factory=list)  # exit codes of the aggregations
 
@@ -104,7 +105,8 @@ class Trainers:
                 failure = {"kind": "DataError", "message": f"{one} says why", "hint": "mend it", "exit_code": mine}
                 self.home.ledger.record_failure(one, pod["metadata"]["uid"], {"failures": [failure], "record": None})
             if mine == 0 and one not in self.silent:
-                self.home.ledger.commit("condition", one, {"attempt": pod["metadata"]["uid"], "run": "a run"})
+                told_by = {"attempt": pod["metadata"]["uid"], "run": "a run"}
+                self.home.ledger.commit("condition", one, told_by, self.lock)
         return code
 
     def _report(self, job: Object) -> int:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crossad.control.census import Grace, Lot, census
 from crossad.control.closing import close
 from crossad.control.decide import Closing
 from crossad.control.facts import Teller
+from crossad.control.muster import muster
 from crossad.control.noted import Noted
-from crossad.control.pinned import Assignment, pin_settings, pinned_settings
+from crossad.control.pinned import Assignment, pin_settings, pinned_locks, pinned_settings
 from crossad.control.submission import pin
+from crossad.control.waiting import holes
 from crossad.errors import DataError, MissingInputError
+from crossad.launch.afar import View
 from crossad.launch.state import RunState
 from crossad.manifests.load import parse_settings
 from crossad.manifests.settings import Settings
@@ -120,6 +125,40 @@ def test_a_damaged_note_is_told_not_passed_over(home: BucketHome, body: bytes) -
     home.state.put("runs/night/jobs/x.json", body)
     with pytest.raises(DataError, match="damaged note of Jobs"):
         Noted(home.state, "night").look()
+
+
+def test_locks_of_the_data_are_pinned_with_the_settings_and_stay_until_others_are_given(home: BucketHome) -> None:
+    locks = {"a": "a" * 64}
+    pin(home, plan("a"), settings(), ("crossad",))
+    assert pinned_locks(home.state, "night") == {}
+    pin(home, plan("a"), settings(), ("crossad",), lambda found: locks)
+    pin(home, plan("a"), settings(), ("crossad",))
+    assert len(list(home.state.list("runs/night/settings/"))) == 2, "the third says nothing new"
+    work = Assignment(home.state, "night")
+    assert work.look()
+    assert work.locks == pinned_locks(home.state, "night") == locks
+    assert work.settings == pinned_settings(home.state, "night") == settings()
+    pin(home, plan("a"), settings(), ("crossad",), lambda found: {"a": "b" * 64})
+    assert work.look()
+    assert work.locks == {"a": "b" * 64}
+
+
+def test_what_was_done_with_other_data_is_told_as_stale_and_not_as_done(home: BucketHome) -> None:
+    pinned = pin(home, plan("a"), settings(), ("crossad",), lambda found: {"a": "b" * 64})
+    home.ledger.commit("condition", "a", {"attempt": "x", "run": "night", "record": {}}, "a" * 64)
+    teller = Teller(home, "night")
+    assert teller.look(locks=pinned_locks(home.state, "night")).committed == frozenset()
+    assert teller.look().committed == {"a"}
+    (fate,) = muster(home, pinned, None, Grace(home.state.now(), timedelta())).fates
+    assert fate.lot is Lot.WAITING, "who cannot see Jobs does not know whether somebody works on it"
+    told = View({"a": {"a" * 12}}, {}, {}, {}, {})
+    now = home.state.now()
+    (fate,) = census(pinned, told, [], now, Grace(now, timedelta()), {"a": "b" * 64})
+    assert (fate.lot, fate.next_step) == (Lot.STALE, "crossad retry night a")
+    assert holes([fate])["a"].state == "stale"
+    home.ledger.commit("condition", "a", {"attempt": "y", "run": "night", "record": {}}, "b" * 64)
+    (fate,) = muster(home, pinned, None, Grace(home.state.now(), timedelta())).fates
+    assert fate.lot is Lot.COMMITTED
 
 
 def test_the_store_tells_of_the_present_generation(home: BucketHome) -> None:

@@ -16,7 +16,7 @@ from crossad.results.progress import read_progress
 from crossad.results.record import Failure
 
 State = Literal[
-    "done", "partial", "failed", "cancelled", "running", "waiting", "interrupted", "lost", "not started"
+    "done", "partial", "failed", "cancelled", "running", "waiting", "interrupted", "lost", "stale", "not started"
 ]  # fmt: skip
 
 

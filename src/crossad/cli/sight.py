@@ -133,6 +133,10 @@ def typed(place: Place, reach: Reach) -> str:
 
 def _locks(home: Home, plan: Plan, images: Images | None) -> Mapping[str, str | None]:
     """The locks of the data now, where they are in reach; configs tell which data a condition reads."""
+    from crossad.control.pinned import pinned_locks
+
+    if images is None and home.remote and (pinned := pinned_locks(home.state, plan.run)):
+        return pinned
     if images is None and not Path(plan.data).is_dir():
         return {}
     from crossad.launch.control import find_run

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crossad.cli.cluster import Reach, cluster_options
+from crossad.cli.images import Address
 from crossad.cli.place import Place, place_options
 from crossad.cli.suites import plan_of, settings_of, suite_options
 from crossad.cli.working import finish, once_each, open_cluster, stoppable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crossad.control.aggregation import Ended
     from crossad.control.decide import Decision, Facts
+    from crossad.control.judgement import Locks
     from crossad.kube.cluster import Cluster
     from crossad.manifests.settings import Settings
     from crossad.results.home import Home
@@ -28,12 +32,14 @@ _HELP = """Create the Jobs of a suite in a cluster and bring the run to its end.
 crossad submit conditions/base.json --settings cluster.yaml --dry-run
 crossad submit conditions/base.json --settings cluster.yaml --run night1
 crossad submit conditions/base.json --settings cluster.yaml --run night1 --detach
+crossad submit conditions/base.json --settings cluster.yaml --run night1 --data-lock data/hdmap
 
 Namespace and store are the settings', where no option names others. The Jobs are those of crossad render. Committed
 conditions are skipped, Jobs that are there are adopted, failed and cancelled conditions stay closed until crossad
-retry; a living Job of the same training is never joined by another one. It stays until the aggregation has ended:
-Ctrl-C at any moment loses nothing, and the same command continues. With --detach a controller in the cluster does it
-instead.
+retry; a living Job of the same training is never joined by another one. With the lock
+of the data root given, results of other images do not count, for whoever looks at the run from then on: what is in a
+claim no controller can see. It stays until the aggregation has ended: Ctrl-C at any moment loses nothing, and the same
+command continues. With --detach a controller in the cluster does it instead.
 
 Exit codes: 0 all committed, 3 something failed or is missing (the report is written), 2 bad input, 75 interrupted.
 """
@@ -43,6 +49,9 @@ Exit codes: 0 all committed, 3 something failed or is missing (the report is wri
 @click.argument("words", nargs=-1, required=True, metavar="FILE", type=click.Path())
 @suite_options
 @click.option("--max-active", type=click.IntRange(min=1), help="Instead of the settings' control.maxActive.")
+@click.option(
+    "--data-lock", metavar="DATA", help="A data root with its lock, or s3://…: results of other images do not count."
+)
 @click.option("--detach", is_flag=True, help="Let a controller in the cluster work on it.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen; nothing is written.")
 @cluster_options()
@@ -52,11 +61,13 @@ def command(
     reach: Reach,
     place: Place,
     max_active: int | None,
+    data_lock: str | None,
     detach: bool,
     dry_run: bool,
     **options: Any,  # noqa: ANN401 - those of suite_options
 ) -> None:
     """Check, pin, work."""
+    from crossad.control import submission
     from crossad.launch.signals import STOPPED
 
     typed = ("crossad", *sys.argv[1:])
@@ -69,10 +80,12 @@ def command(
         home, cluster = place.waiting_home(STOPPED), open_cluster(reach, settings.namespace)
         try:
             _announce(plan, settings, home, cluster)
+            locks_of = _locks_of(data_lock, plan, settings)
             if dry_run:
-                _preview(plan, settings, home, cluster)
+                _preview(plan, settings, home, cluster, locks_of(plan) if locks_of else {})
                 return
-            ended = _work(plan, settings, home, cluster, typed, detach=detach)
+            submission.pin(home, plan, settings, typed, locks_of)
+            ended = _work(plan, settings, home, cluster, detach=detach)
         finally:
             cluster.close()
     if isinstance(ended, str):
@@ -106,10 +119,10 @@ def _announce(plan: Plan, settings: Settings, home: Home, cluster: Cluster) -> N
     click.echo(f"cluster: {cluster.place}", err=True)
 
 
-def _preview(plan: Plan, settings: Settings, home: Home, cluster: Cluster) -> None:
+def _preview(plan: Plan, settings: Settings, home: Home, cluster: Cluster, locks: Locks) -> None:
     from crossad.control.submission import Unpinned, preview
 
-    for line in _outlook(*preview(cluster, home, Unpinned(plan, settings))):
+    for line in _outlook(*preview(cluster, home, Unpinned(plan, settings, locks))):
         click.echo(line)
     click.echo("nothing was written; next: the same without --dry-run", err=True)
 
@@ -136,15 +149,32 @@ def _outlook(facts: Facts, decision: Decision) -> list[str]:
     return [f"{count:>6}  {what}" for count, what in counts if count] + blocked
 
 
-def _work(
-    plan: Plan, settings: Settings, home: Home, cluster: Cluster, typed: tuple[str, ...], *, detach: bool
-) -> Ended | str:
+def _locks_of(data: str | None, plan: Plan, settings: Settings) -> Callable[[Plan], Locks] | None:
+    """The locks of the images as they can be seen from here.
+
+    Raises:
+        MissingInputError: there is no lock.
+    """
+    from crossad.errors import MissingInputError
+    from crossad.launch.prepare import data_locks
+    from crossad.store.opening import on_s3
+
+    if data is None:
+        return None
+    options = tuple(f"{name}={value}" for name, value in settings.data.options.items()) if on_s3(data) else ()
+    images = Address(data, None, options).open(data)
+
+    if None in data_locks(plan.conditions[:1], images).values():
+        raise MissingInputError(f"--data-lock {data}: no data.lock.json there", hint=f"crossad data check {data}")
+    return lambda found: data_locks(found.conditions, images)
+
+
+def _work(plan: Plan, settings: Settings, home: Home, cluster: Cluster, *, detach: bool) -> Ended | str:
     """How the run ended; or the controller that works on it."""
     from crossad.control import submission
     from crossad.control.reconcile import Reconciler
     from crossad.launch.signals import STOPPED
 
-    submission.pin(home, plan, settings, typed)
     worker = Reconciler(cluster, home, plan.run, once_each(), stopped=STOPPED.is_set)
     if detach:
         return submission.detach(cluster, worker, plan.run, settings)

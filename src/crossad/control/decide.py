@@ -148,12 +148,14 @@ class _Group:
         self.alive = [job for job in run.jobs.get(group[0].training_key, ()) if not job.verdict.over]
         told = self.facts.told
         self.open = [one for one in self.group if one not in told.committed and one not in told.closed]
-        self.found.open.update(self.open)
 
     def decide(self) -> Piece | None:
         """Add to the decision what is to be closed and stopped; a Job that could be created is returned."""
         stands = {one: self.run.judge.of(self.group[one], self._gone(one)) for one in self.open}
-        over = self._close(stands.values())
+        # its Job did its work, with other data: a retry makes another one, nothing happens by itself
+        self.open = [one for one in self.open if stands[one].stand is not Stand.STALE]
+        self.found.open.update(self.open)
+        over = self._close([stands[one] for one in self.open])
         stopped = [stop for job in self.alive if not job.leaving and (stop := self._stop(job, over)) is not None]
         self.found.stop += stopped
         left = [one for one in self.open if one not in over]

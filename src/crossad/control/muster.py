@@ -7,6 +7,7 @@ from datetime import datetime
 
 from crossad.control.census import Fate, Grace, census
 from crossad.control.jobs import SeenJob, completed, look
+from crossad.control.pinned import pinned_locks
 from crossad.kube.cluster import Cluster
 from crossad.launch.afar import View, view
 from crossad.results.home import Home
@@ -41,5 +42,5 @@ def muster(home: Home, plan: Plan, cluster: Cluster | None, grace: Grace, *, why
     ids = [entry.condition_id for entry in plan.conditions]
     seen = view(home, plan.run, ids, completed(jobs or ()))
     now = home.state.now()
-    fates = census(plan, seen, jobs, now, grace)
+    fates = census(plan, seen, jobs, now, grace, pinned_locks(home.state, plan.run))
     return Muster(fates, now, seen, jobs)

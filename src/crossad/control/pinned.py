@@ -1,36 +1,46 @@
 """What a run is to do in a cluster, kept with it: plan and settings; a restarted controller makes the same Jobs.
 
 Like a plan they are pinned in revisions, each a create-once object `runs/<run>/settings/0001.json`; the newest is in
-force. They name Secrets and hold none, so they may lie beside the results.
+force. They name Secrets and hold none, so they may lie beside the results. With them lie the locks of the data, where
+whoever submitted could see the data: a controller cannot, and then only work done with these counts.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from crossad.errors import DataError, MissingInputError, first_fault
+from crossad.control.judgement import Locks
+from crossad.errors import MissingInputError
 from crossad.manifests.job import Group, groups
 from crossad.manifests.settings import Settings
 from crossad.results.layout import run_key
+from crossad.results.parsing import parsed
 from crossad.results.plan import Plan, newest_plan
 from crossad.store.base import Entry, Store
 
-KIND, FORMAT = "crossad-settings", 1
+KIND: Literal["crossad-settings"] = "crossad-settings"
+FORMAT: Literal[1] = 1
 
 
-def pin_settings(state: Store, run: str, settings: Settings) -> int:
+def pin_settings(state: Store, run: str, settings: Settings, locks: Locks | None = None) -> int:
     """Make settings the ones in force for a run.
+
+    Args:
+        state: the store.
+        run: the run.
+        settings: of the cluster.
+        locks: of the data of its conditions; those that are pinned stay where none are given.
 
     Returns:
         Their revision: the old one where they are in force already.
     """
-    text = _text(settings)
     while True:
         revision = _newest(state, run)
+        text = _text(settings, pinned_locks(state, run) if locks is None else locks)
         if revision and state.read_once(_key(run, revision)) == text:
             return revision
         # "exists" for other settings than ours: somebody pinned between our look and our write, so look again
@@ -45,24 +55,40 @@ def pinned_settings(state: Store, run: str) -> Settings:
         MissingInputError: none were pinned: the run was never submitted.
         DataError: they are not what this version understands.
     """
-    revision = _newest(state, run) or 1
-    body, where = state.read_once(_key(run, revision)), f"{state.uri}/{_key(run, revision)}"
-    if body is None:
+    found = _pinned(state, run)
+    if found is None:
         raise MissingInputError(
             f"run {run} in {state.uri} has no cluster settings", hint="crossad submit FILE --settings FILE pins them"
         )
-    try:
-        found = json.loads(body)
-        if (found.get("kind"), found.get("format")) != (KIND, FORMAT):
-            raise DataError(f"not cluster settings of this crossad version: {where}", hint="submit the run again")
-        return Settings.model_validate_json(json.dumps(found["settings"]))
-    except ValidationError as error:
-        raise DataError(
-            f"not cluster settings of this crossad version: {where}: {first_fault(error)}",
-            hint="use the version that wrote them, or submit the run again",
-        ) from error
-    except (ValueError, AttributeError, KeyError) as error:
-        raise DataError(f"damaged cluster settings: {where}: {error}", hint="submit the run again") from error
+    return found.settings
+
+
+def pinned_locks(state: Store, run: str) -> Locks:
+    """The locks of the data of a run's conditions; empty where nobody gave them.
+
+    Raises:
+        DataError: they are not what this version understands.
+    """
+    found = _pinned(state, run)
+    return {} if found is None else found.locks
+
+
+class _Pinned(BaseModel):
+    """One revision; the settings are strict, and files spell them."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: Literal["crossad-settings"] = KIND
+    format: Literal[1] = FORMAT
+    settings: Settings
+    locks: dict[str, str | None] = Field(default_factory=dict)
+
+
+def _pinned(state: Store, run: str) -> _Pinned | None:
+    key = _key(run, _newest(state, run) or 1)
+    body = state.read_once(key)
+    hint = "use the version that wrote them, or submit the run again"
+    return None if body is None else parsed(_Pinned, body, "pin of cluster settings", f"{state.uri}/{key}", hint)
 
 
 class Work(Protocol):
@@ -80,6 +106,10 @@ class Work(Protocol):
     def settings(self) -> Settings:
         """Of the cluster."""
 
+    @property
+    def locks(self) -> Locks:
+        """Of the data of its conditions, where they are known."""
+
     def look(self) -> bool:
         """Whether it is another one than before."""
 
@@ -93,6 +123,7 @@ class Assignment:
     plan: Plan
     groups: list[Group]  # its conditions, Job by Job
     settings: Settings
+    locks: Locks
 
     def __init__(self, state: Store, run: str) -> None:
         """Name the run; nothing is read yet."""
@@ -113,6 +144,7 @@ class Assignment:
         if plan is None:
             raise MissingInputError(f"no such run in {self._state.uri}: {self._run}", hint="crossad submit starts one")
         self.plan, self.groups, self.settings = plan, groups(plan.conditions), pinned_settings(self._state, self._run)
+        self.locks = pinned_locks(self._state, self._run)
         self._names = {entry.condition_id: entry.name for entry in plan.conditions}
         self._seen = listed
         return True
@@ -125,8 +157,9 @@ class Assignment:
         return self._state.list(run_key(self._run, kind))
 
 
-def _text(settings: Settings) -> bytes:
+def _text(settings: Settings, locks: Locks) -> bytes:
     told = {"kind": KIND, "format": FORMAT, "settings": settings.model_dump(mode="json", by_alias=True)}
+    told |= {"locks": dict(locks)} if locks else {}
     return f"{json.dumps(told, indent=2)}\n".encode()
 
 

@@ -121,7 +121,7 @@ class Reconciler:
     def aggregation(self) -> Aggregation:
         """That of the run as it stands in the store."""
         self._work.look()
-        return self._aggregation(self._teller.look(), self._work.settings)
+        return self._aggregation(self._teller.look(locks=self._work.locks), self._work.settings)
 
     def _decide(self) -> tuple[Facts, Decision]:
         facts = self._look()
@@ -140,7 +140,7 @@ class Reconciler:
         late = control.start_deadline_seconds
         known = self._noted.look()
         jobs = look(self._cluster, self._run, why=late is not None)
-        told = self._teller.look(completed(jobs))
+        told = self._teller.look(completed(jobs), self._work.locks)
         now = self._home.state.now()
         self._began = self._began or now
         return Facts(

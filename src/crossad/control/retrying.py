@@ -13,7 +13,7 @@ from crossad.results.home import Home
 from crossad.results.plan import Plan, PlanEntry
 
 THREADS = 16
-FAILED, CANCELLED = ("failed", "partial", "lost"), "cancelled"
+FAILED, CANCELLED = ("failed", "partial", "lost", "stale"), "cancelled"
 
 
 @dataclass(frozen=True)

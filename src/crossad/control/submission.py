@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from crossad.control.aggregation import Ended
 from crossad.control.decide import Decision, Facts
 from crossad.control.jobs import controller
+from crossad.control.judgement import Locks
 from crossad.control.pinned import pin_settings
 from crossad.control.reconcile import Reconciler
 from crossad.errors import CrossadError
@@ -32,6 +34,7 @@ class Unpinned:
 
     plan: Plan
     settings: Settings
+    locks: Locks = field(default_factory=dict)
 
     @property
     def groups(self) -> list[Group]:
@@ -63,14 +66,27 @@ def preview(cluster: Cluster, home: Home, work: Unpinned) -> tuple[Facts, Decisi
     return facts, decision
 
 
-def pin(home: Home, plan: Plan, settings: Settings, command: tuple[str, ...]) -> Plan:
+def pin(
+    home: Home,
+    plan: Plan,
+    settings: Settings,
+    command: tuple[str, ...],
+    locks_of: Callable[[Plan], Locks] | None = None,
+) -> Plan:
     """Make plan and settings durable: from then on the run's name says it all.
+
+    Args:
+        home: where the run lives.
+        plan: what it owes.
+        settings: of the cluster.
+        command: as the user typed it.
+        locks_of: the locks of a plan's data, where somebody can see the data.
 
     Raises:
         UsageError: the run has other content under the same name.
     """
     pinned = pin_plan(home, plan.model_copy(update={"created": now_text(), "command": command}))
-    pin_settings(home.state, plan.run, settings)
+    pin_settings(home.state, plan.run, settings, locks_of(pinned) if locks_of else None)
     return pinned
 
 

@@ -26,7 +26,7 @@ from crossad.results.plan import Plan, pin_plan
 
 MANY = 20  # conditions that one look tells of by name
 _STATES: dict[Lot, State] = {
-    Lot.STALE: "not started", Lot.FAILED: "failed", Lot.CANCELLED: "cancelled", Lot.LOST: "lost",
+    Lot.STALE: "stale", Lot.FAILED: "failed", Lot.CANCELLED: "cancelled", Lot.LOST: "lost",
     Lot.RUNNING: "running", Lot.WAITING: "waiting",
 }  # fmt: skip
 

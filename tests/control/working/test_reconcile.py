@@ -18,6 +18,9 @@ from crossad.control.census import Grace, Lot
 from crossad.control.jobs import look
 from crossad.control.muster import muster
 from crossad.control.observe import ClusterObserver, surroundings
+from crossad.control.pinned import pinned_locks
+from crossad.control.retrying import candidates, reopen
+from crossad.control.submission import pin
 from crossad.errors import InterruptedRun
 from crossad.kube.faults import ClusterDenied, ObjectRefused
 from crossad.kube.resources import CONFIG_MAPS, JOBS, PODS, SECRETS
@@ -91,6 +94,30 @@ def test_committed_conditions_are_skipped(lab: Lab) -> None:
     lab.pin(make_plan("a", "b"))
     assert lab.work().exit_code == DONE
     assert ids(lab.jobs()) == [["b"]]
+
+
+def test_what_was_committed_with_other_data_is_done_again_where_the_lock_is_known(lab: Lab) -> None:
+    old, new = "a" * 64, "b" * 64
+    lab.home.ledger.commit("condition", "a", {"attempt": "x", "run": "another"}, old)
+    lab.home.ledger.commit("condition", "b", {"attempt": "x", "run": "another"}, new)
+    lab.trainers.lock = new
+    pin(lab.home, make_plan("a", "b"), lab.settings(), (), lambda plan: {"a": new, "b": new})
+    assert lab.work().exit_code == DONE
+    assert ids(lab.jobs()) == [["a"]]
+    third = "c" * 64
+    lab.trainers.lock = third
+    pin(lab.home, make_plan("a", "b"), lab.settings(), (), lambda plan: {"a": third, "b": third})
+    lab.work()
+    assert ids(lab.jobs()) == [["a"], ["b"]], "a's Job of this run did its work, b had none"
+    plan = newest_plan(lab.store, RUN)
+    rows = ClusterObserver(lab.home, plan, surroundings(lab.cluster(), RUN), pinned_locks(lab.store, RUN)).all()
+    assert [(row.state, row.reason) for row in rows] == [
+        ("stale", "done, but the data are others now"), ("done", "committed"),
+    ]  # fmt: skip
+    again = candidates(plan, rows, plan.conditions, cancelled=False)
+    assert [entry.condition_id for entry in reopen(lab.home, RUN, again.over)] == ["a"]
+    assert lab.work().exit_code == DONE
+    assert ids(lab.jobs()) == [["a"], ["a"], ["b"]]
 
 
 @pytest.mark.parametrize("code", [64, 65, 66, 70, 78])

@@ -15,9 +15,13 @@ import pytest
 from processes import wait_for
 from s3servers import Place
 
+from crossad.conditions.suite import load_suite
 from crossad.control.pinned import pinned_settings
+from crossad.data.lock import write_lock
 from crossad.kube.resources import CONFIG_MAPS, JOBS
 from crossad.manifests import words
+from crossad.manifests.load import parse_settings
+from crossad.manifests.planning import make_plan
 from crossad.results.home import BucketHome
 from crossad.results.plan import newest_plan
 
@@ -96,6 +100,25 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(user: User) -> None
     assert "nothing was written" in err
     assert list(user.lab.home.state.list()) == []
     assert user.lab.jobs() == []
+
+
+def test_results_of_other_data_do_not_count_where_the_lock_is_given(user: User) -> None:
+    for part in ("domain_A/train/good", "domain_A/test/good", "domain_B/test/good"):
+        (user.folder / "data" / part).mkdir(parents=True)
+        (user.folder / "data" / part / "1.png").write_bytes(b"an image")
+    code, _, err = user.finish(user.submit("--data-lock", "data"), trainers=False)
+    assert code == 2
+    assert "--data-lock data: no data.lock.json there\nhint: crossad data check data" in err
+    assert list(user.lab.home.state.list()) == [], "nothing is pinned before that is known"
+    write_lock(user.folder / "data")
+    settings = parse_settings("settings.json", (user.folder / "settings.json").read_text())
+    plan = make_plan("suite", load_suite(user.folder / "suite.json").conditions, settings, RUN)
+    for entry in plan.conditions:
+        user.lab.home.ledger.commit("condition", entry.condition_id, {"attempt": "x", "run": "r"}, "0" * 64)
+    counted = user.finish(user.submit("--dry-run"), trainers=False)[1]
+    assert counted.strip() == "2  conditions committed: nothing to do"
+    counted = user.finish(user.submit("--dry-run", "--data-lock", "data"), trainers=False)[1]
+    assert counted.strip() == "2  Jobs to create now; the server admits the first of them"
 
 
 def test_a_dry_run_tells_what_the_server_would_refuse(user: User) -> None:
