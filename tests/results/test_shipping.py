@@ -29,11 +29,12 @@ class Watched(FolderStore):
         self.written: list[str] = []
         self.before = lambda key: None
 
-    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> None:
+    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> str:
         if key.endswith(".bin"):
             self.before(key)
-        super().put(key, source, content_type=content_type)
+        sha256 = super().put(key, source, content_type=content_type)
         self.written.append(key.rpartition("/")[2])
+        return sha256
 
 
 @pytest.fixture

@@ -163,9 +163,9 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> None:
+    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> str:
         with self._watch.write("put", key):
-            self._store.put(key, source, content_type=content_type)
+            return self._store.put(key, source, content_type=content_type)
 
     def create_once(self, key: str, data: bytes) -> Once:
         with self._watch.write("create", key):

@@ -26,7 +26,7 @@ TABLE = [
     (412, "412", faults.AlreadyThere),
     (501, "NotImplemented", faults.Unsupported),
     (400, "RequestTimeout", faults.StoreUnreachable),
-    (400, "BadDigest", faults.StoreUnreachable),
+    (400, "BadDigest", faults.BodyRefused),
     (429, "TooMany", faults.StoreUnreachable),
     (500, "InternalError", faults.StoreUnreachable),
     (502, "502", faults.StoreUnreachable),

@@ -44,7 +44,7 @@ def large(seed: int) -> bytes:
 def test_bytes_come_back_as_they_were(place: Place) -> None:
     store = place.open()
     for key, data in {"empty": b"", "a/b/c.json": b'{"x": 1}', "zeros": bytes(70_000)}.items():
-        store.put(key, data, content_type="application/json")
+        assert store.put(key, data, content_type="application/json") == hashlib.sha256(data).hexdigest()
         assert store.get(key) == data
         entry = store.stat(key)
         assert entry is not None
@@ -59,7 +59,7 @@ def test_files_come_back_as_they_were_small_empty_and_large(place: Place, tmp_pa
     for name, data in {"none": b"", "small": b"abc" * 1000, "large": large(1)}.items():
         source, target = tmp_path / name, tmp_path / "back" / name
         source.write_bytes(data)
-        store.put(f"files/{name}", source)
+        assert store.put(f"files/{name}", source) == hashlib.sha256(data).hexdigest()
         found = store.stat(f"files/{name}")
         assert found is not None
         assert found.size == len(data)

@@ -145,3 +145,16 @@ for n in itertools.count():
     writer.stdout.close()
     assert len(set(store.get("x"))) == 1
     assert [entry.key for entry in store.list()] == ["x"]
+
+
+@pytest.mark.parametrize(("lasting", "synced"), [(True, 2), (False, 0)], ids=["lasting", "used-up-at-once"])
+def test_a_file_and_its_name_are_made_durable_unless_it_is_used_up_at_once(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lasting: bool, synced: int
+) -> None:
+    store.put("a", b"1")
+    calls: list[int] = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (calls.append(descriptor), sync(descriptor)))
+    store.get_file("a", tmp_path / "here", lasting=lasting)
+    assert len(calls) == synced
+    assert (tmp_path / "here").read_bytes() == b"1"

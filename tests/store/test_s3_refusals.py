@@ -144,31 +144,6 @@ def test_a_servers_words_are_not_repeated_where_they_could_hold_a_key(store: S3S
     assert "AKIA1234567890ABCDEF" not in str(error)
 
 
-def test_off_aws_there_are_no_checksum_headers_but_an_md5(store: S3Store, proxy: faultproxy.Proxy, large: Path) -> None:
-    store.put("k", b"x")
-    store.put("large", large)
-    puts = proxy.headers_of("PUT")
-    assert len(puts) == 4
-    for headers in puts:
-        assert headers["content-md5"]
-        assert not [name for name in headers if name.startswith(("x-amz-checksum", "x-amz-sdk-checksum"))]
-
-
-def test_where_the_library_adds_checksums_no_second_one_is_computed(
-    place: Place, proxy: faultproxy.Proxy, large: Path
-) -> None:
-    store = place.behind(proxy, checksums="when_supported")
-    store.put("k", b"x")
-    store.create_once("once", b"x")
-    store.put("large", large)
-    store.get_file("large", large.with_name("back"), WANTED)
-    puts = proxy.headers_of("PUT")
-    assert len(puts) == 5
-    for headers in puts:
-        assert "content-md5" not in headers
-        assert [name for name in headers if name.startswith("x-amz-checksum-")]
-
-
 def test_a_server_without_ranges_sends_all_and_only_the_rest_is_kept(
     place: Place, servers: Servers, tmp_path: Path, large: Path
 ) -> None:

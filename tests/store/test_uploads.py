@@ -9,7 +9,7 @@ from faultproxy import Proxy
 from s3servers import ON_S3, Place
 
 from crossad.store import bucket
-from crossad.store.bucket import Bucket, md5_of
+from crossad.store.bucket import Bucket
 from crossad.store.faults import StoreBroken
 from crossad.store.s3 import S3Store
 
@@ -25,8 +25,7 @@ def opened(place: Place) -> S3Store:
 def begin(store: S3Store, key: str, *sizes: int) -> str:
     upload = store.bucket.begin_upload(key, None)
     for number, size in enumerate(sizes, 1):
-        data = bytes(size)
-        store.bucket.request("upload_part", key, UploadId=upload, PartNumber=number, Body=data, ContentMD5=md5_of(data))
+        store.bucket.send_part(key, upload, number, bytes(size))
     return upload
 
 

@@ -6,7 +6,6 @@ finished work lie: in the visible tree of the folder itself, or in the bucket be
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 from typing import Protocol
@@ -144,12 +143,9 @@ class BucketHome:
         return found
 
     def keep(self, path: Path, key: str) -> Kept:
-        """Upload the file, and hash it meanwhile."""
+        """Upload the file; its hash is that of the very bytes that were sent."""
         size = size_of(path)
-        with ThreadPoolExecutor(1, thread_name_prefix="crossad-hash") as beside:
-            digest = beside.submit(sha256_file, path)
-            self.state.put(check_key(key), path)
-            return Kept(ref=key, bytes=size, sha256=digest.result())
+        return Kept(ref=key, bytes=size, sha256=self.state.put(check_key(key), path))
 
     def bring(self, kept: Kept, target: Path) -> Path | None:
         """Download, verified; bytes that are here already are not asked for."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,8 +43,8 @@ class LogShipper:
                 while body := _read(path, self._offsets[name]):
                     own = self._own[name]
                     key = f"{log_folder(self._attempt, name)}{len(own) + 1:06d}.log"
-                    self._state.put(key, body, content_type="text/plain; charset=utf-8")
-                    own.append(Kept(ref=key, bytes=len(body), sha256=hashlib.sha256(body).hexdigest()))
+                    sha256 = self._state.put(key, body, content_type="text/plain; charset=utf-8")
+                    own.append(Kept(ref=key, bytes=len(body), sha256=sha256))
                     self._offsets[name] += len(body)
 
 

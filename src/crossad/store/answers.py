@@ -18,8 +18,9 @@ ROTATED = frozenset(
 _BUSY = frozenset(
     {"SlowDown", "ServiceUnavailable", "InternalError", "InternalFailure", "RequestTimeout", "RequestTimeoutException",
      "Throttling", "ThrottlingException", "TooManyRequests", "RequestLimitExceeded", "BandwidthLimitExceeded",
-     "OperationAborted", "BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XMinioServerNotInitialized"}
+     "OperationAborted", "IncompleteBody", "XAmzContentSHA256Mismatch", "XMinioServerNotInitialized"}
 )  # fmt: skip
+_CHANGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch"})  # by a checksum, not by the signature
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
 _FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XAmzAdminQuotaExceeded"})
 _REGION = frozenset({"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"})
@@ -107,6 +108,7 @@ _credentials = _simple(
 )
 _full = _simple(faults.StoreBroken, "no space", "free space or raise the quota; then run again")
 _too_long = _simple(faults.KeyRefused, "key refused", "shorten the store's prefix")
+_changed = _simple(faults.BodyRefused, "changed on its way", "run again; does it happen often: check the network")
 _busy = _simple(faults.StoreUnreachable, "not now", "the server is overloaded or restarting; run again")
 
 
@@ -126,6 +128,7 @@ _TABLE: tuple[tuple[Callable[[Answer], bool], Callable[[Answer], CrossadError]],
     (lambda answer: answer.status == 507, _full),
     (_is(*ROTATED), _credentials),
     (_is("KeyTooLongError", "KeyTooLong"), _too_long),
+    (_is(*_CHANGED), _changed),
     (_is(*_BUSY), _busy),
     (lambda answer: answer.status == 412, _simple(faults.AlreadyThere, "a precondition failed")),
     (lambda answer: answer.status == 409, _simple(faults.WriteConflict, "a conflict")),

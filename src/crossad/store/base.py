@@ -75,8 +75,12 @@ class Store(Protocol):
     def uri(self) -> str:
         """Where this is, as a person would type it."""
 
-    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> None:
-        """Write an object whole, over whatever was there; a reader sees the old bytes or the new ones."""
+    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> str:
+        """Write an object whole, over whatever was there; a reader sees the old bytes or the new ones.
+
+        Returns:
+            The SHA-256 of the bytes that were written, in hex.
+        """
 
     def create_once(self, key: str, data: bytes) -> Once:
         """Write a small object unless there is one; of many writers at once exactly one creates it.
@@ -96,8 +100,14 @@ class Store(Protocol):
             ObjectDamaged: it has more than `SMALL` bytes.
         """
 
-    def get_file(self, key: str, target: Path, expected: Expected = ANYTHING) -> None:
+    def get_file(self, key: str, target: Path, expected: Expected = ANYTHING, *, lasting: bool = True) -> None:
         """Bring an object into a file, whole and verified, or leave the file as it was; a cut is continued.
+
+        Args:
+            key: of the object.
+            target: the file.
+            expected: what the bytes must be.
+            lasting: whether the file must outlive a power cut; one that is used up at once need not.
 
         Raises:
             ObjectMissing: there is none.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossad.store.base import SMALL, Entry, Unfinished
 from crossad.store.faults import KeyRefused, ObjectDamaged, ObjectMissing, StoreBroken, UploadGone
+from crossad.store.guard import Guard
 from crossad.store.keys import check_key, check_prefix
 
 if TYPE_CHECKING:
@@ -30,7 +29,8 @@ class Bucket:
         self.connection = connection
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         self._seen = False  # whether the bucket is known to exist
-        self._encryption = {
+        self.guard = Guard(self, ask=options.checksums == "auto")
+        self.encryption = {
             name: value
             for name, value in (("ServerSideEncryption", options.sse), ("SSEKMSKeyId", options.sse_kms_key_id))
             if value is not None
@@ -51,8 +51,8 @@ class Bucket:
         Raises:
             AlreadyThere: `once`, and there is one.
         """
-        extra = self._kind(content_type) | self._encryption | ({"IfNoneMatch": "*"} if once else {})
-        self.request("put_object", key, Body=data, **self.guard(data), **extra)
+        extra = self._kind(content_type) | self.encryption | ({"IfNoneMatch": "*"} if once else {})
+        self.request("put_object", key, Body=data, **self.guard.of(data), **extra)
 
     def put_if(self, key: str, data: bytes, etag: str) -> None:
         """Write over the version with this etag only.
@@ -60,7 +60,7 @@ class Bucket:
         Raises:
             AlreadyThere: there is another version.
         """
-        self.request("put_object", key, Body=data, IfMatch=etag, **self.guard(data), **self._encryption)
+        self.request("put_object", key, Body=data, IfMatch=etag, **self.guard.of(data), **self.encryption)
 
     def get(self, key: str) -> bytes:
         """A small object, whole."""
@@ -126,9 +126,17 @@ class Bucket:
 
     def begin_upload(self, key: str, content_type: str | None) -> str:
         """Begin a multipart upload, which must say which checksums its parts will have; its id."""
-        sums = {"ChecksumAlgorithm": "CRC32"} if self.connection.adds_checksums else {}
-        answer = self.request("create_multipart_upload", key, **sums, **self._kind(content_type), **self._encryption)
+        extra = self.guard.of_upload() | self._kind(content_type) | self.encryption
+        answer = self.request("create_multipart_upload", key, **extra)
         return str(answer["UploadId"])
+
+    def send_part(self, key: str, upload: str, number: int, data: bytes) -> dict[str, Any]:
+        """One part of an upload; what its completion has to say of it."""
+        answer = self.request(
+            "upload_part", key, UploadId=upload, PartNumber=number, Body=data, **self.guard.of(data, part=True)
+        )
+        checksums = {name: value for name, value in answer.items() if name.startswith("ChecksumCRC")}
+        return {"PartNumber": number, "ETag": answer["ETag"], **checksums}
 
     def uploads(self, after: str = "") -> tuple[list[Unfinished], str]:
         """One page of multipart uploads below the prefix that nobody ended, and the name that the next comes after.
@@ -173,10 +181,6 @@ class Bucket:
         self._seen = True
         return answer
 
-    def guard(self, data: bytes) -> dict[str, str]:
-        """The MD5 that goes with a body, unless the client library adds a checksum of its own: one is enough."""
-        return {} if self.connection.adds_checksums else {"ContentMD5": md5_of(data)}
-
     def _kind(self, content_type: str | None) -> dict[str, str]:
         return {"ContentType": content_type} if content_type else {}
 
@@ -201,11 +205,6 @@ class Bucket:
         except KeyRefused:
             return None  # somebody else's: a folder marker of a console, for one
         return Entry(key, int(item["Size"]), _utc(item["LastModified"]), str(item["ETag"]))
-
-
-def md5_of(data: bytes) -> str:
-    """The MD5 that every S3 server checks a body against; it finds broken transfers, nothing hangs on its strength."""
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
 def _utc(moment: datetime) -> datetime:

@@ -22,6 +22,10 @@ class StoreUnreachable(CrossadError):  # noqa: N818 - reads better in an except 
     exit_code = 75
 
 
+class BodyRefused(StoreUnreachable):
+    """A body was not what its checksum says when it arrived; sending it again helps."""
+
+
 class StoreDenied(EnvironmentFault):
     """The store refuses these credentials, or this machine has none."""
 

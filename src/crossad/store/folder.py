@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,15 +35,17 @@ class FolderStore:
         """The folder."""
         return str(self.root)
 
-    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> None:
+    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> str:
         """Write aside, then rename; a folder keeps no content type."""
         path = self._path(key)
         size_of(source)
         with translated(self._where(key)):
             for _ in range(ROUNDS):
                 with _while_others_delete(path):
-                    _copy_atomic(source, path) if isinstance(source, Path) else write_atomic(path, source)
-                    return
+                    if isinstance(source, Path):
+                        return _copy_atomic(source, path)
+                    write_atomic(path, source)
+                    return hashlib.sha256(source).hexdigest()
         raise _restless(self._where(key))
 
     def create_once(self, key: str, data: bytes) -> Once:
@@ -70,7 +72,7 @@ class FolderStore:
                 raise ObjectDamaged(f"{self._where(key)}: {size} bytes, allowed {SMALL}")
             return handle.read()
 
-    def get_file(self, key: str, target: Path, expected: Expected = ANYTHING) -> None:
+    def get_file(self, key: str, target: Path, expected: Expected = ANYTHING, *, lasting: bool = True) -> None:
         """Copy, verified."""
         with self._opened(key) as handle:
 
@@ -80,7 +82,7 @@ class FolderStore:
                     while block := handle.read(BLOCK):
                         yield block
 
-            land(self._where(key), target, expected, read, Patience(0))
+            land(self._where(key), target, expected, read, Patience(0), lasting=lasting)
 
     def stat(self, key: str) -> Entry | None:
         """The file's entry, or None."""
@@ -165,19 +167,23 @@ def _while_others_delete(path: Path) -> Iterator[None]:
             raise
 
 
-def _copy_atomic(source: Path, path: Path) -> None:
-    """Copy a file aside in blocks, sync it, rename it."""
+def _copy_atomic(source: Path, path: Path) -> str:
+    """Copy a file aside in blocks, sync it, rename it; the SHA-256 of its bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
     aside = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as out, source.open("rb") as into:
-            shutil.copyfileobj(into, out, BLOCK)
+            digest = hashlib.sha256()
+            while block := into.read(BLOCK):
+                digest.update(block)
+                out.write(block)
             out.flush()
             os.fsync(out.fileno())
         aside.chmod(0o644)
         aside.replace(path)
         sync_folder(path.parent)
+        return digest.hexdigest()
     finally:
         aside.unlink(missing_ok=True)
 

@@ -22,10 +22,11 @@ BLOCK = 2**20
 PROGRESS = 2**16  # bytes that make a cut round worth going on at once
 
 
-def land(where: str, target: Path, expected: Expected, read: Read, patience: Patience) -> None:
+def land(where: str, target: Path, expected: Expected, read: Read, patience: Patience, *, lasting: bool) -> None:
     """Write an object's bytes to `target`, whole and verified, or leave it as it was.
 
     Where the sha256 is known, an unfinished part is kept on an interruption and continued by the next call.
+    What need not be `lasting` is not synced.
 
     Raises:
         ObjectDamaged: the bytes are not the expected ones; nothing is left behind.
@@ -43,10 +44,12 @@ def land(where: str, target: Path, expected: Expected, read: Read, patience: Pat
                 hint="the object is damaged or was replaced; `crossad fetch` names all such objects",
             )
         handle.flush()
-        os.fsync(handle.fileno())
+        if lasting:
+            os.fsync(handle.fileno())
         part.chmod(0o644)
         part.replace(target)
-        sync_folder(target.parent)
+        if lasting:
+            sync_folder(target.parent)
 
 
 def _fill(handle: IO[bytes], expected: Expected, read: Read, patience: Patience) -> str | None:

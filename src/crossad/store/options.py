@@ -27,7 +27,7 @@ class S3Options:
     profile: str | None = None  # of the shared configuration files
     addressing: Addressing = "auto"  # auto: path for a custom endpoint, virtual on AWS
     ca_bundle: str | None = None  # file of trusted certificates; None: AWS_CA_BUNDLE or the system's
-    checksums: Checksums = "auto"  # auto: when_supported on AWS, when_required elsewhere
+    checksums: Checksums = "auto"  # auto: when_supported on AWS; elsewhere what the server verifies, see guard.py
     commit: CommitMode = "auto"  # auto: asks the server once whether it honours If-None-Match
     sse: Literal["AES256", "aws:kms"] | None = None  # server-side encryption header of every write
     sse_kms_key_id: str | None = None  # needs sse="aws:kms"

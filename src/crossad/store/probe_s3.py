@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import cast
 
 from crossad.store.base import Expected
-from crossad.store.bucket import md5_of
-from crossad.store.faults import AlreadyThere, StoreBroken, Unsupported
+from crossad.store.faults import AlreadyThere, BodyRefused, StoreBroken, Unsupported
+from crossad.store.guard import Guard, md5_of
 from crossad.store.once import ConditionalOnce, PlainOnce
 from crossad.store.options import SMALLEST_PART, Checksums
 from crossad.store.probe import Bench, Lacking, Report, Wrong, race
@@ -32,6 +32,7 @@ def report(bench: Bench) -> Report:
         ("multipart, aborted", _abort),
         ("checksums: when_required", lambda b: _checksums(b, "when_required")),
         ("checksums: when_supported", lambda b: _checksums(b, "when_supported")),
+        ("a body that was changed", _changed),
     )
     for check, work in checks:
         bench.try_(check, work)
@@ -107,7 +108,7 @@ def _abort(bench: Bench) -> str:
     """An upload given up leaves neither an object nor invisible parts."""
     bucket, key = _of(bench).bucket, bench.key("aborted")
     upload = bucket.begin_upload(key, None)
-    bucket.request("upload_part", key, UploadId=upload, PartNumber=1, Body=b"x", ContentMD5=md5_of(b"x"))
+    bucket.send_part(key, upload, 1, b"x")
     bucket.request("abort_multipart_upload", key, UploadId=upload)
     if bucket.stat(key) is not None:
         raise Wrong("an aborted upload became an object")
@@ -128,3 +129,15 @@ def _checksums(bench: Bench, mode: Checksums) -> str:
     if back != b"0123456789":
         raise Wrong("other bytes came back")
     return "works"
+
+
+def _changed(bench: Bench) -> str:
+    """Which checksum the server believes more than the body."""
+    bucket, key = _of(bench).bucket, bench.key("changed")
+    if Guard(bucket, ask=True).crc32():
+        return "refused by its CRC32, which large bodies get"
+    try:
+        bucket.request("put_object", key, Body=b"x", ContentMD5=md5_of(b"y"))
+    except BodyRefused:
+        return "refused by its MD5, which all bodies get"
+    raise Lacking("taken, whether a CRC32 or an MD5 says so: a damaged upload is noticed when it is read")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossad.store.base import ANYTHING, Entry, Expected, Once, Unfinished, size_of
+from crossad.store.base import ANYTHING, Entry, Expected, Once, Unfinished
 from crossad.store.boto import Connection
 from crossad.store.bucket import Bucket
 from crossad.store.faults import AlreadyThere, ObjectDamaged, UploadGone
@@ -64,14 +65,13 @@ class S3Store:
                     self._creation = choose(self.bucket, self.patience, settle)
             return self._creation
 
-    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> None:
+    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> str:
         """Write bytes in one request, files in parts where they are large."""
         check_key(key)
-        size_of(source)
-        if isinstance(source, bytes):
-            self.patience.run(lambda: self.bucket.put(key, source, content_type=content_type))
-        else:
-            self._upload.file(key, source, content_type)
+        if not isinstance(source, bytes):
+            return self._upload.file(key, source, content_type)
+        self.patience.run(lambda: self.bucket.put(key, source, content_type=content_type))
+        return hashlib.sha256(source).hexdigest()
 
     def create_once(self, key: str, data: bytes) -> Once:
         """Create, or find somebody's."""
@@ -89,7 +89,7 @@ class S3Store:
         """The bytes; a cut body is asked for again."""
         return self.patience.run(lambda: self.bucket.get(key))
 
-    def get_file(self, key: str, target: Path, expected: Expected = ANYTHING) -> None:
+    def get_file(self, key: str, target: Path, expected: Expected = ANYTHING, *, lasting: bool = True) -> None:
         """Stream into a file; after a cut, the rest of the same version by range."""
         etag: str | None = None
         if expected.sha256 and expected.size is None:
@@ -106,7 +106,7 @@ class S3Store:
                 ) from error
             yield from blocks
 
-        land(self.bucket.where(check_key(key)), target, expected, read, self.patience)
+        land(self.bucket.where(check_key(key)), target, expected, read, self.patience, lasting=lasting)
 
     def stat(self, key: str) -> Entry | None:
         """The entry, or None."""

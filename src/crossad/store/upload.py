@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossad.errors import CrossadError, DataError
 from crossad.store.base import size_of
-from crossad.store.faults import StoreUnreachable, UploadGone
+from crossad.store.faults import UploadGone
 
 if TYPE_CHECKING:
     from crossad.store.bucket import Bucket
@@ -32,8 +31,11 @@ class Upload:
     patience: Patience
     slots: threading.Semaphore  # of parts in memory: one for all files that are on their way
 
-    def file(self, key: str, path: Path, content_type: str | None) -> None:
-        """Write a file whole.
+    def file(self, key: str, path: Path, content_type: str | None) -> str:
+        """Write a file whole; each byte is read once.
+
+        Returns:
+            The SHA-256 of what was written.
 
         Raises:
             DataError: the file changed meanwhile; nothing is written.
@@ -41,65 +43,73 @@ class Upload:
         size = size_of(path)
         if size > self.options.part_bytes:
             try:
-                self._parts(key, path, size, content_type)
+                return self._parts(key, path, size, content_type)
             except UploadGone:  # somebody aborted it, or it was completed unseen and cannot be told: once more
-                self._parts(key, path, size, content_type)
-            return
+                return self._parts(key, path, size, content_type)
         with self.slots:
             data = _slice(path, 0, size)
             self.patience.run(lambda: self.bucket.put(key, data, content_type=content_type))
+            return hashlib.sha256(data).hexdigest()
 
-    def _parts(self, key: str, path: Path, size: int, content_type: str | None) -> None:
+    def _parts(self, key: str, path: Path, size: int, content_type: str | None) -> str:
         """Send the parts, then complete; an upload that fails is aborted, so nothing invisible is left to pay for."""
         upload = self.patience.run(lambda: self.bucket.begin_upload(key, content_type))
         whole = False
         try:
-            parts = self._send(key, path, size, upload)
+            parts, sha256 = self._send(key, path, size, upload)
             self._complete(key, size, upload, parts)
             whole = True
+            return sha256
         finally:
             if not whole:
                 with contextlib.suppress(CrossadError):  # the first fault is the one to tell
                     self.bucket.request("abort_multipart_upload", key, UploadId=upload)
 
-    def _send(self, key: str, path: Path, size: int, upload: str) -> list[dict[str, Any]]:
-        """All parts, `threads` at once: a part's bytes are read when its turn comes."""
+    def _send(self, key: str, path: Path, size: int, upload: str) -> tuple[list[dict[str, Any]], str]:
+        """All parts, `threads` at once, and the SHA-256 of the whole: this thread reads and hashes, others send."""
         length = max(self.options.part_bytes, -(-size // MOST_PARTS))
-        gave_up = threading.Event()
+        gave_up, failed, digest = threading.Event(), threading.Event(), hashlib.sha256()
         patience = self.patience.until(gave_up)
 
-        def send(offset: int) -> dict[str, Any]:
-            number = offset // length + 1
-            with self._slot(gave_up):
+        def send(number: int, data: bytes) -> dict[str, Any]:
+            return patience.run(lambda: self.bucket.send_part(key, upload, number, data))
+
+        def ended(part: Future[dict[str, Any]]) -> None:
+            self.slots.release()
+            if part.cancelled() or part.exception():
+                failed.set()
+
+        def begin(number: int, offset: int) -> Future[dict[str, Any]]:
+            try:
                 data = _slice(path, offset, min(length, size - offset))
-                answer = patience.run(
-                    lambda: self.bucket.request(
-                        "upload_part", key, UploadId=upload, PartNumber=number, Body=data, **self.bucket.guard(data)
-                    )
-                )
-            checksums = {name: value for name, value in answer.items() if name.startswith("ChecksumCRC")}
-            return {"PartNumber": number, "ETag": answer["ETag"], **checksums}
+                digest.update(data)
+                part = pool.submit(send, number, data)
+            except BaseException:
+                self.slots.release()
+                raise
+            part.add_done_callback(ended)
+            return part
 
         pool = ThreadPoolExecutor(self.options.threads, thread_name_prefix="upload")
+        sent: list[Future[dict[str, Any]]] = []
         try:
-            sent = [pool.submit(send, offset) for offset in range(0, size, length)]
+            for number, offset in enumerate(range(0, size, length), 1):
+                if not self._room(failed):
+                    break
+                sent.append(begin(number, offset))
             for part in wait(sent, return_when=FIRST_EXCEPTION).done:
                 part.result()  # the first fault, whichever part has it
-            return [part.result() for part in sent]
+            return [part.result() for part in sent], digest.hexdigest()
         finally:
             gave_up.set()  # where one part failed or somebody asked to stop, the others need not be waited for
             pool.shutdown(cancel_futures=True)
 
-    @contextlib.contextmanager
-    def _slot(self, gave_up: threading.Event) -> Iterator[None]:
-        """Wait for room for a part; another file's part may hold it as long as the store does not answer."""
-        while not self.slots.acquire(timeout=1.0):
-            if gave_up.is_set():
-                raise StoreUnreachable("given up", hint="run again")
-        try:
-            yield
-        finally:
-            self.slots.release()
+    def _room(self, failed: threading.Event) -> bool:
+        """Wait for room for a part, which other files' parts may hold as long as the store does not answer."""
+        while not failed.is_set():
+            if self.slots.acquire(timeout=1.0):
+                return True
+        return False
 
     def _complete(self, key: str, size: int, upload: str, parts: list[dict[str, Any]]) -> None:
         """Make the object visible; an upload that is gone was completed by a request whose answer was lost."""
