@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from crossad.errors import DataError
+from crossad.files import sha256_file
 from crossad.results.pictures import LARGEST, pack_pictures, unpack_pictures
 
 
@@ -40,7 +41,8 @@ def packed(tmp_path: Path) -> Path:
 
 
 def test_equal_pictures_make_equal_archives_and_come_back(packed: Path, tmp_path: Path) -> None:
-    unpack_pictures(packed, tmp_path / "out")
+    hashes = unpack_pictures(packed, tmp_path / "out")
+    assert hashes == {path.name: sha256_file(path) for path in (tmp_path / "out").iterdir()}
     again = pack_pictures(tmp_path / "out", tmp_path / "b.zip")
     assert again
     assert again.read_bytes() == packed.read_bytes()

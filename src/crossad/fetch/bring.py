@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from crossad.store.base import SMALL, Expected, Store
 from crossad.store.disk import translated
 from crossad.store.landing import BLOCK
 
+_UNPACKING = threading.Semaphore(2)  # many small files: more threads at once only take the interpreter from each other
 Advance = Callable[[int], None]  # bytes done
 Wrong = tuple[Item, str]  # what could not be brought, and why
 
@@ -82,10 +84,11 @@ def _archive(store: Store, item: Item) -> None:
     ((key, expected),) = item.pieces
     packed, aside = _beside(item, expected, "zip"), _beside(item, expected, "tmp")
     if not same(packed, expected):  # else an earlier call was killed while it unpacked
-        store.get_file(key, packed, expected)
+        store.get_file(key, packed, expected, lasting=False)
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        unpack_pictures(packed, aside)
+        with _UNPACKING:
+            item.unpacked.update(unpack_pictures(packed, aside))
         if item.target.exists():
             shutil.rmtree(item.target)
         aside.replace(item.target)

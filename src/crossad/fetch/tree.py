@@ -54,9 +54,10 @@ def seal(found: Found, paths: ConditionPaths, items: Sequence[Item]) -> None:
 
 
 def _artifacts(item: Item, root: Path) -> Iterator[Artifact]:
+    """The files of an item; those that were hashed on their way here are not read again."""
     files = sorted(item.target.iterdir()) if item.what == "archive" else [item.target]
     for path in files:
-        known = item.pieces[0][1].sha256 if item.what == "file" else None
+        known = item.pieces[0][1].sha256 if item.what == "file" else item.unpacked.get(path.name)
         yield Artifact(
             path=path.relative_to(root).as_posix(), bytes=path.stat().st_size, sha256=known or sha256_file(path)
         )

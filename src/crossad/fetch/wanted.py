@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +29,7 @@ class Item:
     path: str  # in the condition's folder
     target: Path
     pieces: tuple[tuple[str, Expected], ...]  # keys and what their bytes must be; one but for logs
+    unpacked: dict[str, str] = field(default_factory=dict, compare=False)  # of an archive, once it is: name -> sha256
 
     @property
     def size(self) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-import shutil
 import stat
 import struct
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from crossad.errors import DataError
 from crossad.store.faults import KeyRefused
@@ -39,13 +40,16 @@ def pack_pictures(folder: Path, archive: Path) -> Path | None:
     return archive
 
 
-def unpack_pictures(archive: Path, folder: Path) -> None:
+def unpack_pictures(archive: Path, folder: Path) -> dict[str, str]:
     """Write an archive's pictures into a folder, over what is there.
+
+    Returns:
+        Their names, each with the SHA-256 of its bytes.
 
     Raises:
         DataError: it is no archive of pictures; what was written before that was noticed lies in the folder.
     """
-    told = f"not an archive of pictures: {archive.name}"
+    told, found = f"not an archive of pictures: {archive.name}", dict[str, str]()
     try:
         with zipfile.ZipFile(archive) as packed:
             members = packed.infolist()
@@ -53,17 +57,30 @@ def unpack_pictures(archive: Path, folder: Path) -> None:
                 raise DataError(f"{told}: {wrong}")
             folder.mkdir(parents=True, exist_ok=True)
             for member in members:
-                (folder / member.filename).unlink(missing_ok=True)  # a link is not followed
-                with packed.open(member) as source, (folder / member.filename).open("xb") as target:
-                    shutil.copyfileobj(source, target, BLOCK)  # most pictures in one step: 16 threads take turns
+                with packed.open(member) as source, _new(folder / member.filename) as target:
+                    digest = hashlib.sha256()
+                    while block := source.read(BLOCK):  # most pictures in one step: 16 threads take turns
+                        digest.update(block)
+                        target.write(block)
                     if target.tell() != member.file_size:
                         raise DataError(f"{told}: {member.filename[:80]!r} ends early")
+                    found[member.filename] = digest.hexdigest()
+        return found
     except _MISREAD as error:
         raise DataError(f"{told}: {error}") from error
     except OSError as error:
         if error.errno == errno.EINVAL:  # a place before the file's beginning
             raise DataError(f"{told}: it points outside of itself") from error
         raise
+
+
+def _new(path: Path) -> IO[bytes]:
+    """A new file in the place of what is there; a link is not followed."""
+    try:
+        return path.open("xb")
+    except FileExistsError:
+        path.unlink()
+        return path.open("xb")
 
 
 def _wrong(members: Sequence[zipfile.ZipInfo], size: int) -> str | None:
