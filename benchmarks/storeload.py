@@ -1,4 +1,4 @@
-"""What benchmarks/store.py carries: a run of 16 conditions as trainers leave it, and runs of many small ones."""
+"""What benchmarks/store.py carries: a run of 16 conditions as trainers leave it, and the commits of a large one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 from crossad.results.home import BucketHome, Kept
 from crossad.results.layout import RunPaths
-from crossad.results.manifest import Artifact, Manifest
 from crossad.results.pictures import pack_pictures
 from crossad.results.plan import Plan, PlanEntry
 from crossad.results.record import Record
@@ -119,12 +118,13 @@ def log(number: int, size: int) -> bytes:
 class Seeds(FolderStore):
     """Objects put behind a versitygw, as its `posix` backend keeps them: the benchmark is not about making them."""
 
-    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> None:
+    def put(self, key: str, source: bytes | Path, *, content_type: str | None = None) -> str:
         """Write a file, with its etag where that server looks for it."""
         body, path = source if isinstance(source, bytes) else source.read_bytes(), self.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
         os.setxattr(path, "user.etag", hashlib.md5(body, usedforsecurity=False).hexdigest().encode())
+        return hashlib.sha256(body).hexdigest()
 
     def create_once(self, key: str, data: bytes) -> Once:
         """The same: nobody else writes."""
@@ -132,24 +132,15 @@ class Seeds(FolderStore):
         return "created"
 
 
-def make_many(folder: Path, count: int) -> None:
-    """A run of many committed conditions, each with a manifest and a record, in a store's folder behind a server."""
+def make_commits(folder: Path, count: int) -> None:
+    """The commits of a run of many conditions, in a store's folder behind a server."""
     home = BucketHome(Seeds(folder), folder / "none")
-
-    def kept(key: str, body: bytes) -> Kept:
-        home.state.put(key, body)
-        return Kept(ref=key, bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
-
     for number in range(count):
-        attempt = attempt_of(number)
-        told = kept(f"attempts/{attempt}/{RECORD}", record(number))
-        artifact = Artifact(path=RECORD, key=told.ref, bytes=told.bytes, sha256=told.sha256)
-        manifest = Manifest(
-            attempt=attempt, condition_id=id_of(number), condition=name_of(number), run=RUN, artifacts=(artifact,)
+        told, manifest = (
+            Kept(ref=f"attempts/{attempt_of(number)}/{name}", bytes=9000, sha256=f"{number:064x}")
+            for name in (RECORD, "manifest.json")
         )
-        whole = kept(f"attempts/{attempt}/manifest.json", manifest.model_dump_json().encode())
-        commit(home, number, told, whole)
-    home.state.put(f"runs/{RUN}/plans/0001.json", plan_of(count).model_dump_json().encode())
+        commit(home, number, told, manifest)
 
 
 def commit(home: BucketHome, number: int, told: Kept, manifest: Kept) -> None:

@@ -27,6 +27,7 @@ from storeload import (
     commit,
     id_of,
     log,
+    make_commits,
     make_run,
     name_of,
     picture_folder,
@@ -35,6 +36,7 @@ from storeload import (
 
 from crossad.crew import spread
 from crossad.fetch.session import THREADS, fetch
+from crossad.files import sha256_file
 from crossad.results.home import BucketHome, Kept
 from crossad.results.layout import RunPaths
 from crossad.results.outbox import Finished, Sender
@@ -112,10 +114,8 @@ def raw_upload(uri: str, endpoint: str, tree: str) -> Facts:
     return {}
 
 
-def bring(uri: str, endpoint: str, folder: str, only: str = "") -> Facts:
-    home = opened(uri, endpoint, Path(folder))
-    kinds: Any = {"only": tuple(only.split(","))} if only else {}
-    fetched = fetch(home, RUN, Path(folder), **kinds)
+def bring(uri: str, endpoint: str, folder: str) -> Facts:
+    fetched = fetch(opened(uri, endpoint, Path(folder)), RUN, Path(folder))
     if fetched.damaged:
         raise SystemExit(f"damaged: {fetched.damaged}")
     return {"files": fetched.files, "bytes": fetched.bytes, "conditions": len(fetched.done)}
@@ -150,14 +150,46 @@ def commits(uri: str, endpoint: str, folder: str) -> Facts:
     return {"commits": bodies, "listing_seconds": listed}
 
 
+def raw_commits(uri: str, endpoint: str) -> Facts:
+    """The same by `list_objects_v2` and `get_object`, with the same threads."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    client = raw_client(endpoint, THREADS)
+    began = time.perf_counter()
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/commits/condition-")
+    names = [item["Key"] for page in pages for item in page["Contents"]]
+    listed = time.perf_counter() - began
+
+    def read(name: str) -> bool:
+        return bool(json.loads(client.get_object(Bucket=bucket, Key=name)["Body"].read()))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return {"commits": sum(pool.map(read, names)), "listing_seconds": listed}
+
+
+def hash_all(tree: str) -> Facts:
+    """SHA-256 of all that is sent: what no verified transfer can do without."""
+    folder = Path(tree)
+    files = [path for path in [*folder.glob("results/**/*"), *folder.glob("packed/*")] if path.is_file()]
+    sent = [path for path in files if "visualizations" not in path.parts]
+    began = time.process_time()
+    for path in sent:
+        sha256_file(path)
+    return {"hashing_cpu_seconds": time.process_time() - began, "bytes": sum(path.stat().st_size for path in sent)}
+
+
 def make(tree: str) -> Facts:
     make_run(Path(tree) / "results")
     return {}
 
 
+def make_many(folder: str, count: str) -> Facts:
+    make_commits(Path(folder), int(count))
+    return {}
+
+
 WORK: dict[str, Callable[..., Facts]] = {
     "upload": upload, "raw-upload": raw_upload, "fetch": bring, "raw-fetch": raw_fetch, "commits": commits,
-    "make": make,
+    "raw-commits": raw_commits, "hash": hash_all, "make": make, "make-commits": make_many,
 }  # fmt: skip
 
 
@@ -171,9 +203,10 @@ def main() -> None:
         return call(*arguments, **parameters)
 
     Connection.call = counted  # type: ignore[method-assign]
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     facts = WORK[sys.argv[1]](*sys.argv[2:])
-    print(json.dumps({"seconds": time.perf_counter() - began, "requests": requests, **facts}))
+    spent = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - used}
+    print(json.dumps({**spent, "requests": requests, **facts}))
 
 
 if __name__ == "__main__":
