@@ -36,10 +36,10 @@ crossad submit conditions/base.json --settings cluster.yaml --run night1 --data-
 
 Namespace and store are the settings', where no option names others. The Jobs are those of crossad render. Committed
 conditions are skipped, Jobs that are there are adopted, failed and cancelled conditions stay closed until crossad
-retry; a living Job of the same training is never joined by another one. With the lock
-of the data root given, results of other images do not count, for whoever looks at the run from then on: what is in a
-claim no controller can see. It stays until the aggregation has ended: Ctrl-C at any moment loses nothing, and the same
-command continues. With --detach a controller in the cluster does it instead.
+retry; a living Job of the same training is never joined by another one. With the lock of the data root given, results
+of other images do not count, for whoever looks at the run from then on: what is in a claim no controller can see. It
+stays until the aggregation has ended: Ctrl-C at any moment loses nothing, and the same command continues. With --detach
+a controller in the cluster does it instead.
 
 Exit codes: 0 all committed, 3 something failed or is missing (the report is written), 2 bad input, 75 interrupted.
 """
