@@ -2,7 +2,8 @@
 
 An MD5 is what S3-compatible servers have always verified, and the dearest checksum for both sides. A CRC32 costs a
 fifth of it, but a server that does not know it takes whatever comes. So a server is asked once, by one byte with a
-CRC32 that is wrong.
+CRC32 that is wrong. It goes as a header: over TLS the client library itself sends a trailer after a chunked body, and
+versitygw 1.8, which keeps connections, then takes a later request for a broken one.
 """
 
 from __future__ import annotations
