@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from crossad.control import observe
+from crossad.control.census import NEVER, Grace, Lot, census
+from crossad.control.decide import GONE, Facts, decide
+from crossad.control.facts import Told
 from crossad.control.jobs import SeenJob
 from crossad.control.judgement import OVER, Judge, Judgement, Stand
 from crossad.kube.endings import RETRY
@@ -17,7 +21,7 @@ from crossad.kube.verdicts import Cause, State, Verdict
 from crossad.launch import state as closed
 from crossad.launch.afar import Sighting, View
 from crossad.results.beacons import Beacon
-from crossad.results.plan import PlanEntry
+from crossad.results.plan import Plan, PlanEntry
 from crossad.results.progress import Progress
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -81,6 +85,35 @@ def test_whatever_is_seen_a_condition_stands_somewhere_with_a_reason_and_what_is
             assert found.stand not in OVER or done or found.step("night").endswith("crossad retry night 'a b'")
             assert found.stand is not Stand.ABSENT or not gone or jobs is None
             assert found.stand is not Stand.LOST or jobs is not None, "nobody is lost who was not looked for"
+
+
+def test_what_is_done_reported_and_shown_follows_from_where_a_condition_stands() -> None:
+    """For everything that can be seen: an act of the controller and a lot of the report, each by its one table."""
+    acts = {
+        Stand.COMMITTED: "nothing", Stand.STALE: "nothing", Stand.CANCELLED: "nothing", Stand.FAILED: "close",
+        Stand.LOST: "close", Stand.AT_WORK: "nothing", Stand.HELD: "nothing", Stand.ABSENT: "create",
+    }  # fmt: skip
+    lots = {
+        Stand.COMMITTED: Lot.COMMITTED, Stand.STALE: Lot.STALE, Stand.CANCELLED: Lot.CANCELLED,
+        Stand.FAILED: Lot.FAILED, Stand.LOST: Lot.LOST, Stand.AT_WORK: Lot.RUNNING, Stand.HELD: Lot.WAITING,
+        Stand.ABSENT: Lot.WAITING,
+    }  # fmt: skip
+    locks = {"a": LOCK}
+    for seen, jobs in everything():
+        for known in (set(), {(1 + len(seen.retries), ("a",))}):
+            alive = [one for one in jobs or () if not one.verdict.over]
+            stand = Judge([ENTRY], seen, jobs or (), locks).of(ENTRY, GONE if known and not alive else "").stand
+            told = Facts([(ENTRY,)], Told(seen, locks), known, jobs or (), NOW, 10)
+            found = decide(told, lambda piece: "spec")
+            act = "close" if found.close else "create" if found.create else "nothing"
+            assert act == ("nothing" if seen.verdicts else acts[stand])
+        for span in (timedelta(), timedelta(days=1)):
+            plan = Plan(run="n", suite="s", created="", data="d", conditions=(ENTRY,))
+            late = jobs is not None and not span
+            stand = Judge([ENTRY], seen, jobs, locks).of(ENTRY, NEVER if late else "").stand
+            (fate,) = census(plan, seen, jobs, NOW, Grace(NOW - timedelta(minutes=5), span), locks)
+            assert fate.lot is lots[stand]
+    assert set(acts) == set(lots) == set(Stand) == set(observe._STATES)
 
 
 def test_a_job_that_lives_is_never_over_unless_the_store_says_so() -> None:
