@@ -241,8 +241,9 @@ def _by_hand(run: str, root: Path, packed: Packed) -> Entry:
 
 def _why(planned: PlanEntry, condition: ConditionPaths, packed: Packed | None, ledger: Ledger, known: Known) -> Hole:
     """Where a planned condition stands."""
-    if packed is not None:
-        return Hole(_STATES[packed.record.status], packed.record.error)
+    other_data = planned.condition_id in known and known[planned.condition_id].state == "stale"
+    if packed is not None and not other_data:
+        return Hole(_STATES[packed.status], packed.record.error if packed.status != "success" else None)
     here = hole(planned, condition, ledger)
     there = known.get(planned.condition_id, here)
     failure = there.failure or here.failure

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from typing import NamedTuple
 
 from crossad.analysis import details
 from crossad.analysis.cautions import cautions
@@ -18,11 +19,11 @@ from crossad.analysis.figures import matrix, slope
 from crossad.analysis.gallery import Picture, pictures
 from crossad.analysis.judge import Group, Transfer
 from crossad.analysis.scores import read_scores
-from crossad.analysis.svg import Drawing, figure_style
+from crossad.analysis.svg import Drawing
 from crossad.analysis.table import Table, guide_table
 from crossad.analysis.verdict import claim, overall
 from crossad.analysis.wording import listed, model_name
-from crossad.errors import EnvironmentFault
+from crossad.results.record import Record
 
 SYNTHETIC = (
     "Synthetic data. A ranking on synthetic data says nothing about real gearboxes: it shows that the machinery works."
@@ -33,6 +34,24 @@ CIRCULAR = (
 )
 MAX_DETAILED = 12  # conditions with figures, pictures and detail tables
 MAX_ROWS = 200  # rows of any other list of the page, which says how many it leaves out
+
+
+class _Kind(NamedTuple):
+    """What decides which words stand beside a condition's numbers."""
+
+    source: str
+    targets: tuple[str, ...]
+    normalisation: str
+    validation: str
+    synthetic: bool
+    lock: str | None
+
+    @classmethod
+    def of(cls, entry: Entry, record: Record) -> _Kind:
+        """That of a condition with a record."""
+        lock = record.provenance.data_lock if record.provenance else None
+        made = record.synthetic_data
+        return cls(entry.source, entry.targets, record.normalisation, record.validation, made, lock)
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,7 @@ class Page:
 
     @property
     def _adapted(self) -> str:
-        modes = sorted({mode for mode, _, _ in self._kinds} - {"as_stored"})
+        modes = sorted({kind.normalisation for kind in self._kinds} - {"as_stored"})
         return f" (normalisation: {', '.join(modes)})" if modes else ""
 
     @cached_property
@@ -57,15 +76,14 @@ class Page:
         return [entry for entry in self.collection.entries if entry.packed]
 
     @cached_property
-    def _kinds(self) -> set[tuple[str, str, bool]]:
-        """The kinds of records that there are: normalisation, validation, whether images were made."""
-        records = (entry.record for entry in self._recorded)
-        return {(one.normalisation, one.validation, one.synthetic_data) for one in records if one}
+    def _kinds(self) -> set[_Kind]:
+        """The kinds of conditions that there are: few, however many conditions."""
+        return {_Kind.of(entry, entry.record) for entry in self._recorded if entry.record}
 
     @property
     def synthetic(self) -> bool:
         """True where any image was made, not measured."""
-        return any(made for _, _, made in self._kinds)
+        return any(kind.synthetic for kind in self._kinds)
 
     def said(self) -> list[str]:
         """What must be said beside any number."""
@@ -85,9 +103,9 @@ class Page:
     def said_then(self) -> list[str]:
         """Said with the verdicts: what the numbers are biased by."""
         found = []
-        if any(mode == "domain_stats" for mode, _, _ in self._kinds):
+        if any(kind.normalisation == "domain_stats" for kind in self._kinds):
             found.append("Normalised with each domain's own statistics: adaptation, not plain transfer.")
-        if any(validation == "source_test" for _, validation, _ in self._kinds):
+        if any(kind.validation == "source_test" for kind in self._kinds):
             found.append(
                 "Selected on test: the checkpoint was chosen on the source's test split, so the source AUROC"
                 " is optimistic and the transfer ratio is biased low. Use validation: holdout to avoid it."
@@ -96,16 +114,12 @@ class Page:
 
     def _locks(self) -> list[str]:
         """Conditions of one source that saw other images must not be compared silently."""
-        found = []
-        for group in self.groups:
-            seen: dict[tuple[str, ...], set[str]] = {}
-            for entry in group.entries:
-                birth = entry.record.provenance if entry.record else None
-                if birth and birth.data_lock:
-                    seen.setdefault(entry.targets, set()).add(birth.data_lock)
-            if any(len(locks) > 1 for locks in seen.values()):
-                found.append(f"Conditions with source {group.source} saw different data: their numbers do not compare.")
-        return found
+        seen: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+        for kind in self._kinds:
+            if kind.lock:
+                seen.setdefault((kind.source, kind.targets), set()).add(kind.lock)
+        sources = sorted({source for (source, _), locks in seen.items() if len(locks) > 1})
+        return [f"Conditions with source {one} saw different data: their numbers do not compare." for one in sources]
 
     @property
     def verdicts(self) -> list[tuple[str, str]]:
@@ -272,24 +286,3 @@ class Page:
     def commands(self) -> list[tuple[str, str]]:
         """The command line that started each run."""
         return [(plan.run, shlex.join(plan.command)) for plan in self.collection.plans if plan.command]
-
-
-def render(page: Page) -> str:
-    """One HTML file that needs nothing beside it; every text from outside is escaped.
-
-    Raises:
-        EnvironmentFault: jinja2 is not installed.
-    """
-    try:
-        import jinja2  # noqa: PLC0415 - an extra: its absence is told, not thrown
-    except ImportError as error:
-        raise EnvironmentFault("the page needs jinja2", hint="pip install 'crossad[report]'") from error
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("crossad.analysis"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    style = environment.get_template("report.css").render() + figure_style()
-    return environment.get_template("report.html").render(page=page, style=style, model_name=model_name)

@@ -29,10 +29,11 @@ class Unreadable:
 class Packed:
     """A record in about a kilobyte, without what no report shows."""
 
-    __slots__ = ("_body",)
+    __slots__ = ("_body", "status")
 
     def __init__(self, record: Record) -> None:
         """Take a checked record."""
+        self.status = record.status
         self._body = zlib.compress(_light(record).model_dump_json(exclude_defaults=True).encode(), FAST)
 
     @property

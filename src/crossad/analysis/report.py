@@ -8,8 +8,9 @@ from pathlib import Path
 
 from crossad.analysis.collect import Collection, collect
 from crossad.analysis.exports import as_csv, as_json, as_markdown
+from crossad.analysis.html import render
 from crossad.analysis.judge import Group, group
-from crossad.analysis.page import Page, render
+from crossad.analysis.page import Page
 from crossad.files import write_atomic, write_pieces
 from crossad.results.layout import RunPaths
 
