@@ -25,7 +25,7 @@ NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
 FENCE = re.compile(r"^```(\w*)[ ]?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 ELSEWHERE = 'no-test="run with real'  # blocks that a test of their own runs, without stand-ins
-SKIPPED = 4  # blocks that say why they cannot run: `make` in two READMEs, a line for a GPU, .mat files
+SKIPPED = 6  # blocks that say why they cannot run: `make` in two READMEs, a GPU, .mat files, a registry, an index
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,12 @@ def blocks_of(name: str) -> list[Block]:
 
 
 BLOCKS = [block for name in NAMES for block in blocks_of(name)]
+# their commands need a cluster, and run in tests/documents/test_cluster_pages.py
+ON_A_CLUSTER = ("docs/cluster-guide.md", "docs/kubernetes.md")
 SHELL_PAGES = [
     name
     for name in NAMES
-    if name != "README.ko.md"  # its commands are those of README.md: see below
+    if name not in ("README.ko.md", *ON_A_CLUSTER)  # its commands are those of README.md: see below
     and any(block.runs and block.language == "bash" for block in blocks_of(name))
 ]
 
@@ -106,7 +108,7 @@ def test_the_python_blocks_run(desk: Path, tmp_path: Path) -> None:
 
 def test_blocks_say_what_they_are_and_the_few_that_do_not_run_say_why() -> None:
     for block in BLOCKS:
-        assert block.language in ("bash", "python", "text", "json"), (block.page, block.text[:60])
+        assert block.language in ("bash", "python", "text", "json", "yaml"), (block.page, block.text[:60])
         assert not block.info or re.fullmatch('no-test="[^"]{20,}"', block.info), (block.page, block.info)
     skipped = [block for block in BLOCKS if block.info and not block.info.startswith(ELSEWHERE)]
     assert len(skipped) == SKIPPED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -68,11 +69,12 @@ def command(
     as_json: bool,
 ) -> None:
     """Look and tell."""
+    if watch:
+        # Ctrl-C is the usual end of looking
+        with bad_input(), suppress(KeyboardInterrupt), _once_begun(place, reach, words, data, every) as looker:
+            _watch(looker, every, everything=everything, as_json=as_json)
+        return
     with bad_input(), Looker(place, reach, words, data) as looker:
-        if watch:
-            with suppress(KeyboardInterrupt):  # the usual end of looking
-                _watch(looker, every, everything=everything, as_json=as_json)
-            return
         sight = looker.look()
     if as_json:
         click.echo(json.dumps(_facts(looker.plan, sight), indent=2, ensure_ascii=False))
@@ -81,6 +83,18 @@ def command(
 
     print_standings(looker.plan, sight, everything=everything)
     click.echo(f"next: {_next(sight.rows, looker.plan.run, data.words)}{typed(place, reach)}", err=True)
+
+
+def _once_begun(place: Place, reach: Reach, words: tuple[str, ...], data: Address, every: float) -> Looker:
+    """A run that was just given to a controller is waited for."""
+    from crossad.control.planned import NotBegun
+
+    while True:
+        try:
+            return Looker(place, reach, words, data)
+        except NotBegun as error:
+            click.echo(f"{error.message}; looking again in {every:g} s", err=True)
+            time.sleep(every)
 
 
 def _watch(looker: Looker, every: float, *, everything: bool, as_json: bool) -> None:

@@ -1,4 +1,8 @@
-"""The plan of a run that was applied as files: until its aggregation has started, the cluster alone has it."""
+"""The plan of a run that is in the cluster and not in the store yet.
+
+Of one that was applied as files the cluster alone has it until its aggregation has started; of one that was just given
+to a controller, that one is about to make it.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,10 @@ import base64
 from collections.abc import Sequence
 
 from crossad.errors import MissingInputError
+from crossad.kube.classify import classify
 from crossad.kube.cluster import Cluster
-from crossad.kube.reading import Object
-from crossad.kube.resources import CONFIG_MAPS
+from crossad.kube.reading import Object, created
+from crossad.kube.resources import CONFIG_MAPS, JOBS, PODS
 from crossad.launch.control import split_words
 from crossad.manifests import words
 from crossad.manifests.names import run_hash
@@ -17,18 +22,43 @@ from crossad.results.payload import unpack
 from crossad.results.plan import Plan, Read, whole
 
 
+class NotBegun(MissingInputError):  # noqa: N818 - it is about to be there
+    """A run whose controller is in the cluster and has not made its plan durable yet."""
+
+
 def find(home: Home, cluster: Cluster | None, typed: Sequence[str], read: Read = whole) -> tuple[Plan, tuple[str, ...]]:
     """The run and the words that follow its name: from the store, else from the run's ConfigMaps.
 
     Raises:
-        MissingInputError: neither has such a run.
+        NotBegun: neither has it, and a controller is about to begin.
+        MissingInputError: neither has such a run; where a controller ended before it began, that is told.
     """
     try:
         return split_words(home, typed, read)
-    except MissingInputError:
-        if cluster is None or not typed or (plan := carried(cluster, typed[0])) is None:
+    except MissingInputError as error:
+        if cluster is None or not typed:
             raise
-    return plan, tuple(typed[1:])
+        if (plan := carried(cluster, typed[0])) is not None:
+            return plan, tuple(typed[1:])
+        if (told := _of_controller(cluster, typed[0])) is not None:
+            raise told from error
+        raise
+
+
+def _of_controller(cluster: Cluster, run: str) -> MissingInputError | None:
+    """What there is to say of the newest controller of a run that has no plan."""
+    labels = f"{words.RUN}={run_hash(run)},{words.COMPONENT}={words.CONTROLLER}"
+    job = max(cluster.gather(JOBS, dict, labels=labels), key=created, default=None)
+    if job is None:
+        return None
+    name = job["metadata"]["name"]
+    verdict = classify(job, cluster.gather(PODS, dict, labels=f"batch.kubernetes.io/job-name={name}"))
+    hint = f"its own words: kubectl -n {cluster.place.namespace} logs job/{name}"
+    if verdict.over:
+        return MissingInputError(
+            f"run {run}: its controller {name} ended before it began: {verdict.sentence}", hint=hint
+        )
+    return NotBegun(f"run {run}: its controller {name} has not begun yet: {verdict.sentence}", hint=hint)
 
 
 def carried(cluster: Cluster, run: str) -> Plan | None:
