@@ -29,6 +29,18 @@ the settings tell "null" from "not said", so it is put back where null means som
 controller-{{ $safe }}-{{ include "crossad.hash" . | trunc 10 }}
 {{- end }}
 
+{{/* The store as options of a command line, to be typed: numbers as they were given, quotes where a shell needs them. */}}
+{{- define "crossad.where" -}}
+{{- $words := list "--store" .Values.store.uri -}}
+{{- range $name, $value := .Values.store.options -}}
+{{- $words = concat $words (list "--store-option" (printf "%s=%s" $name (kindIs "string" $value | ternary $value (toJson $value)))) -}}
+{{- end -}}
+{{- range $index, $word := $words -}}
+{{- if $index }} {{ end -}}
+{{- if regexMatch "^[A-Za-z0-9@%+=:,./_-]+$" $word }}{{ $word }}{{ else }}'{{ replace "'" "'\\''" $word }}'{{ end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "crossad.common" -}}
 app.kubernetes.io/name: crossad
 app.kubernetes.io/part-of: crossad
