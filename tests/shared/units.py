@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 NODE = "tests/node/"
 # what takes minutes, the longest first; all else follows in its own order
-LONGEST = (NODE, "tests/images/", "tests/faults/", "tests/control/working/", "tests/documents/", "tests/trainer/")
+LONGEST = (
+    NODE, "tests/images/", "tests/trainer/", "tests/control/", "tests/faults/", "tests/documents/", "tests/test_docs.py"
+)  # fmt: skip
 
 
 class Units(LoadFileScheduling):
