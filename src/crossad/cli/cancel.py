@@ -76,10 +76,12 @@ def _stop_jobs(cluster: Cluster, home: Home, plan: Plan, entries: Sequence[PlanE
     from crossad.control.cancelling import remove_jobs, sort_out
     from crossad.control.facts import Teller
     from crossad.control.jobs import look
+    from crossad.control.pinned import pinned_locks
 
     jobs = look(cluster, plan.run, why=False)
     names = {entry.condition_id: entry.name for entry in plan.conditions}
-    found = sort_out(jobs, Teller(home, plan.run).look(), {entry.condition_id for entry in entries})
+    told = Teller(home, plan.run).look(locks=pinned_locks(home.state, plan.run))
+    found = sort_out(jobs, told, {entry.condition_id for entry in entries})
     for job, owed in found.shared:
         others = ", ".join(names.get(one, one) for one in owed)
         click.echo(f"Job {job.name} goes on for {others}; its trainer leaves out what was cancelled", err=True)

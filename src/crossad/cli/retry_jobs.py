@@ -83,6 +83,7 @@ def _reopened(
 ) -> Plan | None:
     """The plan of the run, once its conditions are open again; None where there was nothing to do."""
     from crossad.control.observe import ClusterObserver, surroundings
+    from crossad.control.pinned import pinned_locks
     from crossad.control.planned import find
     from crossad.control.retrying import candidates, reopen
     from crossad.control.submission import pin
@@ -93,7 +94,7 @@ def _reopened(
     if not names and not failed:
         raise UsageError("nothing named", hint=f"crossad retry {plan.run} --failed, or name conditions")
     around = surroundings(cluster, plan.run)
-    rows = ClusterObserver(home, plan, around).all()
+    rows = ClusterObserver(home, plan, around, pinned_locks(home.state, plan.run)).all()
     found = candidates(plan, rows, choose(plan, names), cancelled=not failed)
     if not found.over and (not found.idle or around.controller):
         click.echo(f"nothing to retry in run {plan.run}: no such condition has failed or was cancelled")
