@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ from crossad.manifests import words
 from crossad.manifests.access import access
 from crossad.manifests.light import light_job
 from crossad.manifests.names import LONGEST
+from crossad.manifests.pod import option_words
 from crossad.manifests.settings import Settings
 
 from .conftest import CHART, SETS, SMOKE, Helm, Objects
@@ -140,6 +143,20 @@ def test_the_same_jobs_as_crossad_render(template: Template, values: str, tmp_pa
     assert (tmp_path / "own.said").read_text() == (tmp_path / "chart.said").read_text()
     files = [{path.name: path.read_bytes() for path in (tmp_path / name).glob("*")} for name in ("own", "chart")]
     assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("values", SETS)
+def test_notes_name_the_store_as_a_shell_takes_it(helm: Helm, template: Template, values: str):
+    usual = ("-n", "lab", "-f", CHART / f"ci/{values}.yaml", "--set-file", f"suite={SMOKE}")
+    done = helm("install", "night1", CHART, *usual, "--dry-run=client", KUBECONFIG=os.devnull)
+    assert done.returncode == 0, done.stderr
+    store = told(template(values)).store
+    expected = ["--store", store.uri, *option_words("--store-option", store.options)]
+    lines = [shlex.split(line) for line in done.stdout.splitlines() if line.startswith("  crossad ")]
+    assert [line[1] for line in lines] == ["status", "explain", "fetch", "report", "cancel"]
+    for line in lines:
+        start = line.index("--store")
+        assert line[start : start + len(expected)] == expected
 
 
 def test_null_is_told_from_nothing_said(template: Template):
