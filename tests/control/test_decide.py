@@ -268,7 +268,8 @@ def test_nothing_is_closed_while_a_trainer_is_heard_of_that_may_commit() -> None
         assert closed(judge(facts(*jobs, known=known)))
         assert nothing(judge(facts(*jobs, known=known, sightings={"a": True})))
         silent = judge(facts(*jobs, known=known, sightings={"a": False}))
-        assert len(silent.close) == 1
+        assert [one.lost for one in silent.close] == [True]
+    assert not judge(facts(job(FAILED, "a"))).close[0].lost
 
 
 def test_what_trainers_left_explains_what_is_closed() -> None:

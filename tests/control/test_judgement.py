@@ -28,6 +28,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 EMPTY = View({}, {}, {}, {}, {})
 LOCK, OTHER = "a" * 64, "b" * 64
 ENTRY = PlanEntry(experiment_id=0, name="a b", config={}, condition_id="a", training_key="t")
+PLAN = Plan(run="n", suite="s", created="", data="d", conditions=(ENTRY,))
 FAILED = Verdict(State.FAILED, Cause.EXIT, "exit code 65: bad", RETRY, exit_code=65)
 RUNS = Verdict(State.RUNNING, Cause.NONE, "it runs on node n1", node="n1")
 ENDED = Verdict(State.COMPLETE, Cause.NONE, "its pod ended with 0", exit_code=0)
@@ -108,10 +109,9 @@ def test_what_is_done_reported_and_shown_follows_from_where_a_condition_stands()
             act = "close" if found.close else "create" if found.create else "nothing"
             assert act == ("nothing" if seen.verdicts else acts[stand])
         for span in (timedelta(), timedelta(days=1)):
-            plan = Plan(run="n", suite="s", created="", data="d", conditions=(ENTRY,))
             late = jobs is not None and not span
             stand = Judge([ENTRY], seen, jobs, locks).of(ENTRY, NEVER if late else "").stand
-            (fate,) = census(plan, seen, jobs, NOW, Grace(NOW - timedelta(minutes=5), span), locks)
+            (fate,) = census(PLAN, seen, jobs, NOW, Grace(NOW - timedelta(minutes=5), span), locks)
             assert fate.lot is lots[stand]
     assert set(acts) == set(lots) == set(Stand) == set(observe._STATES)
 
@@ -131,6 +131,15 @@ def test_a_commit_counts_only_under_the_lock_of_the_data_where_they_have_one() -
         assert (found.stand, found.reason) == (Stand.STALE, "done, but the data are others now")
     unlocked = view(committed={""})
     assert judge(unlocked, lock=OTHER, gone="gone").stand is Stand.STALE
+
+
+def test_what_was_lost_stays_lost_after_its_verdict() -> None:
+    lost = closed.Verdict(kind="failed", reason="its Job is gone", generation=1, at="", lost=True)
+    found = judge(view(verdicts=lost))
+    assert (found.stand, found.reason, found.step("n")) == (Stand.LOST, "its Job is gone", "crossad retry n 'a b'")
+    assert census(PLAN, view(verdicts=lost), [], NOW, Grace(NOW, timedelta()))[0].next_step == found.step("n")
+    old = closed.Verdict.model_validate_json(lost.model_copy(update={"lost": False}).model_dump_json(exclude={"lost"}))
+    assert judge(view(verdicts=old)).stand is Stand.FAILED, "a verdict that an earlier version gave"
 
 
 def test_commands_in_a_hint_name_the_condition() -> None:

@@ -122,6 +122,9 @@ def test_a_verdict_closes_until_the_next_try(home: BucketHome, plan: Plan) -> No
     assert first(home, plan)[0] == "pending"
     state.close("c-a", "failed", "again", hint="look")
     assert first(home, plan) == ("failed", "again")
+    state.reopen("c-a")
+    state.close("c-a", "failed", "its Job is gone", lost=True)
+    assert first(home, plan) == ("lost", "its Job is gone")
 
 
 def test_logs_of_all_attempts_come_in_order_and_whole_lines(home: BucketHome, plan: Plan, beacon: Callable) -> None:

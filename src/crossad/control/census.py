@@ -105,5 +105,5 @@ def counts(fates: Sequence[Fate]) -> dict[Lot, int]:
 
 
 def _fate(found: Judgement, run: str) -> Fate:
-    without = found.stand is Stand.LOST and found.job is None
-    return Fate(found.entry, _LOTS[found.stand], found.reason, CREATE if without else found.step(run), found.job)
+    step = CREATE if found.reason == NEVER else found.step(run)
+    return Fate(found.entry, _LOTS[found.stand], found.reason, step, found.job)

@@ -16,9 +16,8 @@ def close(home: Home, run: str, closings: Sequence[Closing]) -> None:
     """Give conditions their verdicts; an earlier one, such as a cancel that was just given, stands."""
     state = RunState(home, run)
 
-    def one(closing: Closing) -> None:
-        code = closing.exit_code
-        state.close(closing.condition, "failed", closing.reason, hint=closing.hint, exit_code=code)
+    def one(how: Closing) -> None:
+        state.close(how.condition, "failed", how.reason, hint=how.hint, exit_code=how.exit_code, lost=how.lost)
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(one, closings))

@@ -66,6 +66,7 @@ class Closing:
     reason: str
     hint: str | None = None  # what to do before a retry
     exit_code: int | None = None
+    lost: bool = False  # nothing says why
 
 
 @dataclass(frozen=True)
@@ -254,4 +255,5 @@ def _closing(found: Judgement) -> Closing | None:
     if found.stand not in OVER:
         return None
     code = found.job.verdict.exit_code if found.job is not None else (found.failure or {}).get("exit_code")
-    return Closing(found.entry.condition_id, found.reason, found.hint or None, code)
+    lost = found.stand is Stand.LOST
+    return Closing(found.entry.condition_id, found.reason, found.hint or None, code, lost)

@@ -132,7 +132,7 @@ class Judge:
         return found
 
     def _closed(self, entry: PlanEntry, verdict: Verdict) -> Judgement:
-        stand = Stand.CANCELLED if verdict.kind == "cancelled" else Stand.FAILED
+        stand = Stand.CANCELLED if verdict.kind == "cancelled" else Stand.LOST if verdict.lost else Stand.FAILED
         job = self.speakers.get(entry.condition_id)
         return Judgement(entry, stand, verdict.reason, verdict.hint or "", job, self._failure(entry, verdict.exit_code))
 

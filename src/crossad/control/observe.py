@@ -130,9 +130,10 @@ class ClusterObserver(FarObserver):
         state, reason = _STATES[found.stand], found.reason
         if found.stand is Stand.FAILED and found.failure is not None:
             state = self._failed(self._view.failures[entry.condition_id])[0]
-        if found.stand in (Stand.FAILED, Stand.CANCELLED) and job is not None:
+        closed = entry.condition_id in self._view.verdicts
+        if closed and job is not None:
             reason += f"; its Job {job.name} is still there: {job.verdict.sentence}"
-        if found.stand is Stand.LOST and found.job is None and seen is not None:
+        if found.stand is Stand.LOST and found.job is None and seen is not None and not closed:
             silent = f"its trainer at {seen.beacon.progress.phase} has not been heard of for {clock(seen.silence)}"
             reason = f"{silent}, and {self._gone(entry)}"
         return state, reason, found.step(self.plan.run)

@@ -156,11 +156,11 @@ class Observer:
 
     def _closed(self, entry: PlanEntry, verdict: Verdict) -> tuple[StandingState, str, str]:
         retry = f"crossad retry {self._quoted(entry)}"
-        if verdict.kind == "cancelled":
-            return "cancelled", verdict.reason, retry
+        step = f"{verdict.hint}; then {retry}" if verdict.hint else retry
+        if verdict.kind == "cancelled" or verdict.lost:
+            return "lost" if verdict.lost else "cancelled", verdict.reason, step
         record = newest_record(self.paths.condition(entry.name), entry.condition_id)
-        state: StandingState = "partial" if record is not None and record.status == "partial" else "failed"
-        return state, verdict.reason, f"{verdict.hint}; then {retry}" if verdict.hint else retry
+        return "partial" if record is not None and record.status == "partial" else "failed", verdict.reason, step
 
     def _waiting(self, entry: PlanEntry, busy: Sequence[PlanEntry]) -> tuple[StandingState, str, str]:
         for other in busy:

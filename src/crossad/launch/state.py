@@ -15,7 +15,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -39,6 +39,7 @@ class Verdict(BaseModel):
     reason: str
     hint: str | None = None
     exit_code: int | None = None
+    lost: bool = False  # failed, and nothing says why: it left no result
     generation: int
     at: str
 
@@ -110,10 +111,12 @@ class RunState:
         *,
         hint: str | None = None,
         exit_code: int | None = None,
+        lost: bool = False,
     ) -> None:
         """Give the present generation its verdict; an earlier one stands."""
         number = self.generation(condition_id)
-        verdict = Verdict(kind=kind, reason=reason, hint=hint, exit_code=exit_code, generation=number, at=now_text())
+        how: dict[str, Any] = {"hint": hint, "exit_code": exit_code, "lost": lost}
+        verdict = Verdict(kind=kind, reason=reason, generation=number, at=now_text(), **how)
         self.store.create_once(
             verdict_key(self.run, condition_id, number), f"{verdict.model_dump_json(indent=2)}\n".encode()
         )
