@@ -11,6 +11,7 @@ from fetchworld import LOCK, RECORD, RUN, World, entry, record
 from s3servers import Place
 
 from crossad.analysis.collect import Collection
+from crossad.analysis.holes import Hole
 from crossad.analysis.records import Packed, Unreadable
 from crossad.fetch import gather as gathering
 from crossad.fetch.found import find_plan
@@ -96,6 +97,14 @@ def test_a_partial_condition_has_the_record_that_its_failure_names(night: World)
     found = read(night.home).found["id-late"]
     assert isinstance(found, Packed)
     assert found.record.status == "partial"
+
+
+@pytest.mark.usefixtures("few")
+def test_numbers_of_other_data_are_not_reported(night: World) -> None:
+    why = Hole("stale", detail="done, but the data are others now", next_step="crossad retry")
+    found = {one.name: one for one in gather(night.home, [RUN], silent, {"id-one": why}).entries}
+    assert (found["one"].state, found["one"].record, found["one"].detail) == ("stale", None, why.detail)
+    assert found["shared"].state == "done"
 
 
 def test_a_record_of_another_condition_is_not_taken(night: World) -> None:

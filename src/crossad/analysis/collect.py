@@ -104,7 +104,8 @@ def collect(
         results: the results folder.
         runs: names of runs; all where none is given.
         ledger: where failures are on record, if that is not the folder.
-        known: of conditions without a record: where they stand, as somebody saw who can see other machines.
+        known: of conditions without a record, or with one of other data: where they stand, as somebody saw who can see
+            other machines.
 
     Raises:
         MissingInputError: no such folder or run, or nothing in it.
@@ -201,6 +202,8 @@ def _of_run(
     for planned in owed:
         condition = paths.condition(planned.name)
         packed, bad = _found(planned, condition, brought)
+        if (seen := known.get(planned.condition_id)) and seen.state == "stale":
+            packed = None  # numbers of other data are not this run's
         unreadable += bad
         entry = _planned(paths.run, planned, condition, packed, _why(planned, condition, packed, ledger, known))
         entries.append(replace(entry, detail=f"its record is {bad[0].reason}") if not packed and bad else entry)
@@ -241,8 +244,7 @@ def _by_hand(run: str, root: Path, packed: Packed) -> Entry:
 
 def _why(planned: PlanEntry, condition: ConditionPaths, packed: Packed | None, ledger: Ledger, known: Known) -> Hole:
     """Where a planned condition stands."""
-    other_data = planned.condition_id in known and known[planned.condition_id].state == "stale"
-    if packed is not None and not other_data:
+    if packed is not None:
         return Hole(_STATES[packed.status], packed.record.error if packed.status != "success" else None)
     here = hole(planned, condition, ledger)
     there = known.get(planned.condition_id, here)

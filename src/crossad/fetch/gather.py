@@ -37,7 +37,7 @@ def gather(home: Home, runs: Sequence[str], advance: Advance, told: Known | None
         home: a bucket.
         runs: names; all runs of the store where none is given.
         advance: told of progress.
-        told: where conditions without a record stand, if somebody who sees more has looked already.
+        told: where conditions without a record of these data stand, if somebody who sees more has looked already.
 
     Raises:
         MissingInputError: there is no such run, or none at all.
@@ -56,8 +56,10 @@ def gather(home: Home, runs: Sequence[str], advance: Advance, told: Known | None
             records = read_records(home, plan, mirror, advance)
             brought |= records.found
             damaged = records.damaged
-        if any(entry.condition_id not in brought for entry in plan.conditions):
-            known |= dict(told) if told is not None else _seen(FarObserver(home, plan))
+        if told is not None:
+            known |= told
+        elif any(entry.condition_id not in brought for entry in plan.conditions):
+            known |= _seen(FarObserver(home, plan))
         known |= {one: Hole("lost", detail=f"damaged in the store: {why}") for one, why in damaged.items()}
     ordered = sorted(plans, key=lambda plan: (plan.created, plan.run))
     return assemble(mirror, {plan.run: plan for plan in ordered}, home.ledger, known, brought)
@@ -71,7 +73,7 @@ def publish(home: Home, collection: Collection, page: Path) -> str:
     """
     (run,) = collection.runs
     seen = [
-        (one.condition_id, one.state, one.record.attempt if one.record else one.detail) for one in collection.entries
+        (one.condition_id, one.state, one.packed.attempt if one.packed else one.detail) for one in collection.entries
     ]
     facts = sorted(" ".join(words) for words in seen)
     name = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

@@ -29,7 +29,7 @@ class Records:
 
 
 def read_records(home: Home, plan: Plan, results: Path, advance: Advance) -> Records:
-    """Read the records of all conditions of a run in a bucket: two requests each, and a kilobyte of memory.
+    """Read the records of all conditions of a run in a bucket: two requests each, and a few kilobytes of memory.
 
     Args:
         home: a bucket.
