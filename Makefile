@@ -38,7 +38,7 @@ demo: setup  ## Synthesise four domains, run conditions/smoke.json, write the re
 # lint first, for it fails soonest; then Go compiles while packages and image layers wait for network and disk. Of the
 # tests' processes (JOBS), one is with the real node for a long time, and waits for it: hence one more than two cores.
 .PHONY: test
-test: setup lint  ## Check and test everything, warnings as errors
+test: setup lint  ## Check and test everything, warnings as errors (JOBS=3: processes of the tests)
 	@$(MAKE) --no-print-directory --jobs=4 browser servers checkers cluster images
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(JOBS),3)
 
