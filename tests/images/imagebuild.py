@@ -17,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,12 +54,12 @@ def buildah(*words: str | Path, told: bool = False) -> str:
 
 def image(target: str) -> str:
     """The name of a target's image, built now unless the cache has it; two builds at once wait for each other."""
-    with alone():
-        key = _key(target, _base())
+    with alone(), context() as folder:
+        key = key_of(f"{target} {_base()}", folder)
         name = f"localhost/crossad-{target}:{key}"
         if not _known(name):
             print(f"building the image {target} (minutes, once)", file=sys.stderr)  # noqa: T201 - to a person
-            _build(target, name, key)
+            _build(target, name, key, folder)
             _forget_others(name)
     return name
 
@@ -90,14 +91,40 @@ def alone() -> Iterator[None]:
         yield
 
 
-def _build(target: str, name: str, key: str) -> None:
+@contextlib.contextmanager
+def context() -> Iterator[Path]:
+    """A folder with all that goes into an image, and nothing else: what is hashed is what is built.
+
+    Rights are those of a usual checkout: buildah knows a layer by them, too, and another umask would install 7 GB anew.
+    """
+    with tempfile.TemporaryDirectory(prefix="crossad-image-") as made:
+        folder = Path(made)
+        for path in _inputs():
+            there = folder / path.relative_to(ROOT)
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, there)
+        for path in folder.rglob("*"):
+            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+        yield folder
+
+
+def key_of(made_for: str, folder: Path) -> str:
+    """A hash of what an image is made for and of all that goes into it."""
+    found = hashlib.sha256(made_for.encode())
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        body = hashlib.sha256(path.read_bytes()).hexdigest()
+        found.update(f"{path.relative_to(folder)} {path.stat().st_mode:o} {body}\n".encode())
+    return found.hexdigest()[:16]
+
+
+def _build(target: str, name: str, key: str, folder: Path) -> None:
     # no commit: one that touches nothing of this would be another image
     arguments = {"BASE": BASE, "VERSION": __version__, "COMMIT": key}
     secret = ["--secret", f"id=ca,src={CERTIFICATES}"] if CERTIFICATES.exists() else []
     words = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
     buildah(
         "build", "--quiet", "--isolation", "chroot", "--layers", "--pull-never", "--format", "oci",
-        "--signature-policy", policy(), *secret, *words, "--target", target, "--tag", name, ROOT,
+        "--signature-policy", policy(), *secret, *words, "--target", target, "--tag", name, folder,
         told=True,
     )  # fmt: skip
 
@@ -138,18 +165,10 @@ def _known(name: str) -> bool:
         return False
 
 
-def _key(target: str, debian: str) -> str:
-    """A hash of all that goes into an image."""
-    found = hashlib.sha256(f"{target} {debian}".encode())
-    for path in _inputs():
-        found.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return found.hexdigest()[:16]
-
-
 def _inputs() -> Iterator[Path]:
     yield from (ROOT / name for name in ("Dockerfile", ".dockerignore", "LICENSE", "README.md", "pyproject.toml"))
     for folder in ("requirements", "src"):
-        found = sorted(path for path in (ROOT / folder).rglob("*") if path.is_file())
+        found = (path for path in (ROOT / folder).rglob("*") if path.is_file())
         yield from (path for path in found if "__pycache__" not in path.parts)
 
 
