@@ -46,10 +46,10 @@ class Telling:
         return changed
 
     def closed(self, closing: Closing, name: str) -> None:
-        """A condition failed for good."""
+        """A condition is over without a commit."""
         self._closed += 1
         if self._closed <= MANY:
-            self._say(f"failed: {name}: {closing.reason}")
+            self._say(f"{'lost' if closing.lost else 'failed'}: {name}: {closing.reason}")
 
     def stopped(self, stop: Stop) -> None:
         """A Job is removed."""
