@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -55,12 +56,14 @@ class _Client:
     @classmethod
     def of(cls, configuration: Configuration) -> _Client:
         from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415 - an extra
+        from urllib3 import Timeout  # noqa: PLC0415 - an extra
 
         host = configuration.host
         manager, address = RESTClientObject(configuration).pool_manager, urlsplit(host)
         # a proxy is asked for a tunnel, but for plain HTTP it wants to hear the whole address
         base = host if manager.proxy and address.scheme == "http" else address.path.rstrip("/")
-        return cls(configuration, manager.connection_from_url(host), base)
+        waits = {"timeout": Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)}
+        return cls(configuration, manager.connection_from_url(host, waits), base)
 
 
 class Connection:
@@ -93,7 +96,7 @@ class Connection:
             what: the request in a user's words, such as "create Job x".
             accept: the form of the answer.
         """
-        client, url = self._client, f"{path}?{urlencode(query)}" if query else path
+        client, url = self._client, f"{path}?{_encoded(tuple(query))}" if query else path
         data = None if body is None else to_json(body)
         try:
             return self._once(client, method, url, data, what, accept)
@@ -112,7 +115,6 @@ class Connection:
         self._client.pool.close()
 
     def _once(self, client: _Client, method: str, url: str, body: bytes | None, what: str, accept: str) -> Reply:
-        from urllib3 import Timeout  # noqa: PLC0415 - an extra
         from urllib3 import exceptions as http  # noqa: PLC0415 - an extra
 
         headers = {"Accept": accept, "User-Agent": f"crossad/{__version__}"}
@@ -123,13 +125,7 @@ class Connection:
         what = what or f"{method} {url}"
         try:
             answer = client.pool.urlopen(
-                method,
-                client.base + url,
-                body,
-                headers,
-                redirect=False,
-                assert_same_host=False,
-                timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+                method, client.base + url, body, headers, redirect=False, assert_same_host=False
             )
         except http.SSLError as error:
             raise self._untrusted(str(error), what) from error
@@ -178,6 +174,11 @@ class Connection:
             hint="is the API server running, and reachable from here? Run again: nothing was lost",
             sent=sent,
         )
+
+
+@lru_cache(maxsize=64)
+def _encoded(query: tuple[tuple[str, str], ...]) -> str:
+    return urlencode(query)
 
 
 def _warnings(headers: Sequence[str]) -> list[str]:
