@@ -4,11 +4,11 @@
     python benchmarks/cluster.py --conditions 1000
 
 The API server and etcd are those of the tests (`make cluster` builds them), started for this run alone and without
-controllers, so that nothing else takes their time. The raw rate is what that server takes from eight threads that send
-ready-made bytes over kept connections and look at nothing but the status. A submission is a whole pass: it lists what
-is there, decides, makes the Jobs, creates them, and notes them in its store. Both are measured in turns, a quarter of
-the Jobs at a time and in two namespaces, because the rate of a server falls as it fills and a machine is not always
-equally busy. Exit code 1: a bar was missed.
+controllers, so that nothing else takes their time. The raw rate is what that server takes from as many threads that
+send the same requests, to the byte, as ready-made bytes over kept connections and look at nothing but the status. A
+submission is all that `crossad submit` does with a plan until its Jobs are there: it pins plan and settings in the
+store, reads them again, lists what is there, decides, makes the Jobs, creates them, and notes them. Half of the raw
+creations come before it and half after it: the rate of a server falls as it fills. Exit code 1: a bar was missed.
 """
 
 from __future__ import annotations
@@ -25,49 +25,63 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from certificate import RESULTS, certificate
+from pydantic_core import to_json
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests/cluster"), str(ROOT / "tests/servers")]
 
-import planeserver  # noqa: E402 - after the path
+import clusterbuild  # noqa: E402 - after the path
+import planeserver  # noqa: E402 - as above
 from plane import Plane  # noqa: E402 - as above
 
 from crossad.conditions.suite import load_suite  # noqa: E402 - as above
+from crossad.control.creating import THREADS  # noqa: E402 - as above
 from crossad.control.reconcile import Reconciler  # noqa: E402 - as above
+from crossad.control.submission import pin  # noqa: E402 - as above
 from crossad.files import write_json  # noqa: E402 - as above
 from crossad.kube.cluster import open_cluster  # noqa: E402 - as above
+from crossad.kube.connection import METADATA  # noqa: E402 - as above
 from crossad.kube.resources import JOBS, PODS, SERVICE_ACCOUNTS  # noqa: E402 - as above
 from crossad.kube.target import Target  # noqa: E402 - as above
-from crossad.manifests.job import Group, groups, trainer_jobs  # noqa: E402 - as above
+from crossad.manifests.job import trainer_jobs  # noqa: E402 - as above
 from crossad.manifests.load import parse_settings  # noqa: E402 - as above
 from crossad.manifests.planning import make_plan  # noqa: E402 - as above
 from crossad.manifests.settings import Settings  # noqa: E402 - as above
-from crossad.results.home import BucketHome  # noqa: E402 - as above
+from crossad.results.home import BucketHome, Home  # noqa: E402 - as above
 from crossad.results.plan import Plan  # noqa: E402 - as above
 from crossad.store.folder import FolderStore  # noqa: E402 - as above
 
 RESULT = RESULTS / "cluster.json"
-THREADS, TURNS = 8, 4
-RUN, SUBMITTED, RAW = "night1", "submitted", "raw"
+WARM = 200  # creations before anything is measured
+RUN = "night1"
+SUBMITTED, RAW, WARMING = "submitted", "raw-bytes", "warming"  # namespaces; the first two are equally long
 BARS = {"plan_seconds": 5.0, "render_seconds": 10.0, "status_seconds": 3.0, "status_peak_bytes": 150e6}
 LEAST_RATIO = 0.8
 LOOK = """
-import json, pathlib, sys, time
-from crossad.control.jobs import look
-from crossad.kube.cluster import open_cluster
-from crossad.kube.target import Target
+import json, pathlib, sys, time, types
 start = time.perf_counter()
-jobs = look(open_cluster(Target(sys.argv[1]), print), sys.argv[2])
+from crossad.cli.cluster import Reach
+from crossad.cli.images import Address
+from crossad.cli.sight import Looker
+from crossad.cli.standings import print_standings
+from crossad.results.home import BucketHome
+from crossad.store.folder import FolderStore
+kubeconfig, run, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+place = types.SimpleNamespace(home=lambda: BucketHome(FolderStore(folder / "bucket"), folder / "work"))
+with Looker(place, Reach(kubeconfig), (run,), Address()) as looker:
+    sight = looker.look()
+    print_standings(looker.plan, sight, everything=False)
 seconds, told = time.perf_counter() - start, pathlib.Path("/proc/self/status").read_text()
 peak = int(told.partition("VmHWM:")[2].split()[0]) * 1024  # not ru_maxrss: that is at least the parent's
-print(json.dumps({"jobs": len(jobs), "seconds": seconds, "processor_seconds": time.process_time(), "peak_bytes": peak}))
+found = {"jobs": sum(bool(row.job) for row in sight.rows), "processor_seconds": time.process_time()}
+print(json.dumps({**found, "seconds": seconds, "peak_bytes": peak}))
 """
 DIGEST = f"sha256:{'0' * 64}"
 SETTINGS = {
@@ -113,7 +127,9 @@ def raw(plane: Plane, path: str, bodies: Sequence[bytes]) -> float:
     for body in bodies:
         left.put(body)
     address, context = urlsplit(plane.url).netloc, ssl.create_default_context(cafile=str(plane.ca))
-    headers = {"Authorization": f"Bearer {plane.tokens['admin']}", "Content-Type": "application/json"}
+    token = {"Authorization": f"Bearer {plane.tokens['admin']}"}
+    headers = {"Accept": METADATA, "User-Agent": "raw", "Content-Type": "application/json", **token}
+    path = f"{path}?fieldValidation=Strict&fieldManager=crossad"
     bad: list[int] = []
 
     def send() -> None:
@@ -143,58 +159,43 @@ def raw(plane: Plane, path: str, bodies: Sequence[bytes]) -> float:
     return seconds
 
 
-def bodies(plan: Plan, settings: Settings) -> list[bytes]:
-    """The Jobs of a plan as bytes, in the namespace of the raw creations."""
-    changed = settings.model_copy(update={"namespace": RAW})
-    return [json.dumps(job).encode() for job in trainer_jobs(plan, changed)]
+def bodies(plan: Plan, settings: Settings, namespace: str) -> Iterator[bytes]:
+    """The Jobs of a plan as bytes, in a namespace of their own."""
+    for job in trainer_jobs(plan, settings.model_copy(update={"namespace": namespace})):
+        yield to_json(job)
 
 
-@dataclass
-class Growing:
-    """A plan of which more Jobs may be active, turn by turn."""
-
-    plan: Plan
-    settings: Settings
-    groups: list[Group] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.groups = groups(self.plan.conditions)
-
-    def look(self) -> bool:
-        """What may be active is no other work."""
-        return False
-
-    def name(self, condition_id: str) -> str:
-        """Nobody reads it."""
-        return condition_id
-
-    def allow(self, jobs: int) -> None:
-        """Let so many be active."""
-        control = self.settings.control.model_copy(update={"max_active": jobs})
-        self.settings = self.settings.model_copy(update={"control": control})
-
-
-def rates(plane: Plane, plan: Plan, settings: Settings, folder: Path) -> dict[str, Any]:
-    """Raw creations and submissions in turns."""
-    ready, turns, work = bodies(plan, settings), [], Growing(plan, settings)
-    home = BucketHome(FolderStore(folder / "bucket"), folder / "work")
+def rates(plane: Plane, plan: Plan, settings: Settings, home: Home) -> dict[str, Any]:
+    """Raw creations, a submission, and raw creations again."""
+    ready = list(bodies(plan, settings, RAW))
+    half = len(ready) // 2
     cluster = open_cluster(Target(str(plane.kubeconfig(None, SUBMITTED))), lambda text: None)
-    worker = Reconciler(cluster, home, RUN, lambda text: None, work=work)
-    for turn in range(TURNS):
-        start, end = len(ready) * turn // TURNS, len(ready) * (turn + 1) // TURNS
+
+    def submit() -> None:
+        pin(home, plan, settings, ("crossad", "submit"))
+        Reconciler(cluster, home, RUN, lambda text: None).once()
+
+    phases = {
+        "raw_before": lambda: raw(plane, JOBS.path(RAW), ready[:half]),
+        "submit": submit,
+        "raw_after": lambda: raw(plane, JOBS.path(RAW), ready[half:]),
+    }
+    raw(plane, JOBS.path(WARMING), list(islice(bodies(plan, settings, WARMING), WARM)))
+    seconds, client = {}, {}
+    for name, work in phases.items():
         before = time.process_time()
-        raw_seconds = raw(plane, JOBS.path(RAW), ready[start:end])
-        between = time.process_time()
-        work.allow(end)
-        submit_seconds = timed(worker.once)
-        told = {"raw_seconds": raw_seconds, "submit_seconds": submit_seconds, "jobs": end - start}
-        client = {"raw": between - before, "submit": time.process_time() - between}
-        turns.append({**told, "client_processor_seconds": client})
+        seconds[name] = timed(work)
+        client[name] = time.process_time() - before
     cluster.close()
-    raw_rate, submit_rate = (len(ready) / sum(one[f"{kind}_seconds"] for one in turns) for kind in ("raw", "submit"))
+    there = len(open_cluster(Target(str(plane.kubeconfig(None, SUBMITTED))), print).gather(JOBS, lambda job: None))
+    if there != len(ready):
+        raise SystemExit(f"the submission made {there} Jobs of {len(ready)}")
+    raw_rate = len(ready) / (seconds["raw_before"] + seconds["raw_after"])
+    submit_rate = len(ready) / seconds["submit"]
     return {
         "job_bytes": sum(map(len, ready)) // len(ready),
-        "turns": turns,
+        "seconds": seconds,
+        "client_processor_seconds": client,
         "raw_per_second": raw_rate,
         "submit_per_second": submit_rate,
         "submit_of_raw": submit_rate / raw_rate,
@@ -214,11 +215,11 @@ def pods(plane: Plane) -> list[bytes]:
     return cluster.gather(JOBS, keep)
 
 
-def looked(plane: Plane) -> dict[str, Any]:
-    """What a process of its own says that looks at the run's Jobs once."""
-    command = [sys.executable, "-c", LOOK, str(plane.kubeconfig(None, SUBMITTED)), RUN]
+def looked(plane: Plane, folder: Path) -> dict[str, Any]:
+    """What a process of its own says that shows the run's status once: plan, Jobs, store, table; imports included."""
+    command = [sys.executable, "-c", LOOK, str(plane.kubeconfig(None, SUBMITTED)), RUN, str(folder)]
     told = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-    found: dict[str, Any] = json.loads(told)
+    found: dict[str, Any] = json.loads(told.splitlines()[-1])
     return found
 
 
@@ -237,14 +238,14 @@ def measure(conditions: int, folder: Path) -> dict[str, Any]:
     plan = make_plan("many", load_suite(file).conditions, settings, RUN)
     (folder / "plane").mkdir()
     with planeserver.serving(folder / "plane", alone=True) as plane:
-        for name in (SUBMITTED, RAW):
+        for name in (SUBMITTED, RAW, WARMING):
             plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         # what a controller would make; without it no pod is admitted
         plane.request("POST", SERVICE_ACCOUNTS.path(SUBMITTED), {"metadata": {"name": "default"}})
-        found |= rates(plane, plan, settings, folder)
-        found["status_without_pods"] = looked(plane)
+        found |= rates(plane, plan, settings, BucketHome(FolderStore(folder / "bucket"), folder / "work"))
+        found["status_without_pods"] = looked(plane, folder)
         raw(plane, PODS.path(SUBMITTED), pods(plane))
-        found["status"] = looked(plane)
+        found["status"] = looked(plane, folder)
     found["status_seconds"], found["status_peak_bytes"] = found["status"]["seconds"], found["status"]["peak_bytes"]
     return found
 
@@ -261,6 +262,7 @@ def main() -> None:
     missed += ["submit_of_raw"] if found["submit_of_raw"] < LEAST_RATIO else []
     bars = {**BARS, "submit_of_raw": LEAST_RATIO}
     told = {**head, "conditions": arguments.conditions, "threads": THREADS, "bars": bars, "missed": missed, **found}
+    told["versions"]["kubernetes server"] = clusterbuild.KUBERNETES
     write_json(arguments.out, {**told, "load_at_end": list(os.getloadavg())})
     for name in (*BARS, "raw_per_second", "submit_per_second", "submit_of_raw"):
         print(f"{name:<20} {found[name]:>14,.2f}{'  bar ' + format(bars[name], ',.1f') if name in bars else ''}")
