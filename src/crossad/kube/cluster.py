@@ -84,12 +84,17 @@ class Cluster:
         kept: list[T] = []
         token = ""
         while True:
-            asked = [*query, ("continue", token)] if token else query
-            page = _object(self.patience.run(lambda asked=asked: self._ask("GET", path, asked, what=what)))  # type: ignore[misc]
-            kept += [keep(found) for found in page.get("items") or []]
-            token = (page.get("metadata") or {}).get("continue") or ""
+            # a function of its own: no page is in memory while the next one is read
+            more, token = self._page(path, [*query, ("continue", token)] if token else query, keep, what)
+            kept += more
             if not token:
                 return kept
+
+    def _page(
+        self, path: str, asked: Sequence[tuple[str, str]], keep: Callable[[Object], T], what: str
+    ) -> tuple[list[T], str]:
+        page = _object(self.patience.run(lambda: self._ask("GET", path, asked, what=what)))
+        return [keep(found) for found in page.get("items") or []], (page.get("metadata") or {}).get("continue") or ""
 
     def post(self, resource: Resource, body: Object, *, dry_run: bool = False, brief: bool = False) -> Object:
         """Create an object, in one request, without patience: `once.create_once` has it.
