@@ -206,7 +206,11 @@ class Job(Part):
     backoff_limit: int = Field(3, ge=0, le=20, description="tries after a crash; disruptions and exit code 75 are free")
     ttl_seconds: int = Field(604_800, ge=0, description="seconds a finished Job stays; its reasons go with it")
     grace_seconds: int = Field(60, ge=20, le=3600, description="seconds from SIGTERM to SIGKILL; ten are the margin")
-    checkpoint_seconds: int = Field(120, ge=1, description="resumable state is saved this often")
+    checkpoint_seconds: int = Field(
+        120,
+        ge=1,
+        description="resumable state is saved this often, and sent to the store as often, or every 30 s",
+    )
     device: Literal["gpu", "cpu"] = Field(
         "gpu", description="cpu: trains without the GPU that it asks for, such as on a cluster for tests"
     )
