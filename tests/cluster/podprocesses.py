@@ -34,6 +34,7 @@ PAUSE = 0.1
 class Ended:
     """A container that is over."""
 
+    number: int  # in the order in which containers were started
     pod: str
     code: int
     told: str  # both outputs
@@ -49,8 +50,11 @@ class PodProcesses:
     home: Home
     train: Callable[[Object], int]  # what a trainer's pod does; its exit code
     held: bool = False  # trainers are at work, and none ends
-    ended: dict[str, list[Ended]] = field(default_factory=dict)  # component -> its containers, the oldest first
+    ended: dict[str, list[Ended]] = field(
+        default_factory=dict
+    )  # component -> its containers
     _alive: dict[str, tuple[Object, subprocess.Popen[bytes]]] = field(default_factory=dict)  # by the pod's uid
+    _started: list[str] = field(default_factory=list)  # uids
 
     def __post_init__(self) -> None:
         self._pods = Trainers(self.plane, self.namespace, self.home)
@@ -98,7 +102,7 @@ class PodProcesses:
         del self._alive[uid]
         name = pod["metadata"]["name"]
         told = (self.folder / name / "output").read_text()
-        self.ended.setdefault(component(pod), []).append(Ended(name, code, told))
+        self.ended.setdefault(component(pod), []).append(Ended(self._started.index(uid), name, code, told))
 
     def _start(self, uid: str, pod: Object) -> None:
         name = pod["metadata"]["name"]
@@ -127,6 +131,7 @@ class PodProcesses:
         with (root / "output").open("wb") as output:
             process = subprocess.Popen(command, env=environment, cwd=root, stdout=output, stderr=output)
         self._alive[uid] = pod, process
+        self._started.append(uid)
 
     @staticmethod
     def _field(pod: Object, variable: Object) -> str:

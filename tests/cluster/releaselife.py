@@ -123,9 +123,9 @@ class Life:
         return all(map(ended, self.jobs().values()))
 
     def controllers(self, count: int) -> Any:
-        """The controllers that have ended, once there are so many."""
+        """The controllers that have ended, once there are so many, in the order of their starts."""
         self.pods.until(f"{count} ended controllers", lambda: len(self.pods.ended.get(words.CONTROLLER, [])) >= count)
-        return self.pods.ended[words.CONTROLLER]
+        return sorted(self.pods.ended[words.CONTROLLER], key=lambda one: one.number)
 
 
 def _called(job: dict[str, Any]) -> str:
