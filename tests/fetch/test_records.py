@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from faultproxy import Proxy
 from fetchworld import LOCK, RECORD, RUN, World, entry, record
 from s3servers import Place
@@ -13,6 +14,7 @@ from s3servers import Place
 from crossad.analysis.collect import Collection
 from crossad.analysis.holes import Hole
 from crossad.analysis.records import Packed, Unreadable
+from crossad.cli.compare import command
 from crossad.fetch import gather as gathering
 from crossad.fetch.found import find_plan
 from crossad.fetch.gather import gather
@@ -147,3 +149,12 @@ def test_a_report_of_everything_that_is_done_asks_nobody_where_the_rest_stands(
     assert found.complete
     listed = [path for _, path, _ in proxy.seen if "list-type" in path]
     assert not [path for path in listed if "live" in path]
+
+
+@pytest.mark.usefixtures("few")
+def test_two_of_many_conditions_are_compared_by_their_scores(night: World, place: Place) -> None:
+    words = ["--store", night.home.uri, "--results-dir", str(night.home.results)]
+    words += ["--store-option", f"endpoint={place.endpoint}"]
+    told = CliRunner().invoke(command, ["one", "shared", *words, "--json"])
+    assert told.exit_code == 0, told.stderr
+    assert [one["images"] for one in json.loads(told.stdout)["domains"]] == [120, 120]

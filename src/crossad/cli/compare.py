@@ -39,13 +39,16 @@ def command(first: str, second: str, place: Place, as_json: bool) -> None:
         home = place.home()
         if home.remote:
             from crossad.cli.progress import progress
-            from crossad.fetch.gather import gather
+            from crossad.fetch.gather import bring_scores, gather
 
             with progress() as advance:
                 collection = gather(home, (), advance)
+                pair = find(collection, first), find(collection, second)
+                bring_scores(home, pair, advance)
         else:
             collection = collect(place.results)
-        comparison = compare(find(collection, first), find(collection, second))
+            pair = find(collection, first), find(collection, second)
+        comparison = compare(*pair)
     if as_json:
         click.echo(json.dumps(comparison.facts(), indent=2, ensure_ascii=False, allow_nan=False))
     else:

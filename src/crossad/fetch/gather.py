@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from crossad.analysis.collect import Collection, Known, assemble
+from crossad.analysis.collect import Collection, Entry, Known, assemble
 from crossad.analysis.holes import Hole, State
 from crossad.analysis.records import Packed, Unreadable
 from crossad.errors import MissingInputError
@@ -24,6 +24,7 @@ from crossad.results.plan import Plan, load_plans
 MIRROR = "mirror"  # below results/.crossad/: a results folder of its own, so that no live tree is touched
 PICTURED = 200  # conditions up to which a report has pictures and per-image scores
 _FULL: tuple[Kind, ...] = ("records", "predictions", "visualizations")
+_SCORES: tuple[Kind, ...] = ("predictions",)
 _STATES: dict[StandingState, State] = {
     "running": "running", "waiting": "not started", "pending": "not started", "interrupted": "interrupted",
     "lost": "lost", "failed": "failed", "partial": "partial", "cancelled": "cancelled",
@@ -63,6 +64,16 @@ def gather(home: Home, runs: Sequence[str], advance: Advance, told: Known | None
         known |= {one: Hole("lost", detail=f"damaged in the store: {why}") for one, why in damaged.items()}
     ordered = sorted(plans, key=lambda plan: (plan.created, plan.run))
     return assemble(mirror, {plan.run: plan for plan in ordered}, home.ledger, known, brought)
+
+
+def bring_scores(home: Home, entries: Sequence[Entry], advance: Advance) -> None:
+    """Bring the per-image scores of a few conditions of what was gathered, as far as they are not here."""
+    missing: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.record and not entry.paths.predictions.with_suffix(".csv").exists():
+            missing.setdefault(entry.run, []).append(entry.name)
+    for run, names in missing.items():
+        fetch(home, run, home.results / STATE / MIRROR, names=names, only=_SCORES, advance=advance)
 
 
 def publish(home: Home, collection: Collection, page: Path) -> str:
