@@ -13,6 +13,7 @@ from crossad.cli.cluster import Reach, cluster_options
 from crossad.cli.operate import json_option
 from crossad.cli.place import Place, place_options
 from crossad.cli.report_wait import Wait, after_waiting, check_alone, wait_options
+from crossad.cli.sight import typed
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -66,9 +67,9 @@ def command(
         _print(report.groups, report.said)
     click.echo(f"report: {report.page}", err=True)
     if report.collection.complete:
-        click.echo("next: crossad compare A B", err=True)
+        click.echo(f"next: crossad compare A B{typed(place, Reach())}", err=True)
         return
-    next_ = f"crossad status {report.collection.runs[-1]}"
+    next_ = f"crossad status {report.collection.runs[-1]}{typed(place, reach)}"
     click.echo(f"partial: not everything is done, see {report.page}; next: {next_}", err=True)
     raise SystemExit(3)
 
