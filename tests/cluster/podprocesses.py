@@ -50,9 +50,7 @@ class PodProcesses:
     home: Home
     train: Callable[[Object], int]  # what a trainer's pod does; its exit code
     held: bool = False  # trainers are at work, and none ends
-    ended: dict[str, list[Ended]] = field(
-        default_factory=dict
-    )  # component -> its containers
+    ended: dict[str, list[Ended]] = field(default_factory=dict)  # component -> its containers
     _alive: dict[str, tuple[Object, subprocess.Popen[bytes]]] = field(default_factory=dict)  # by the pod's uid
     _started: list[str] = field(default_factory=list)  # uids
 
