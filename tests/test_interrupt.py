@@ -60,3 +60,23 @@ def test_a_process_that_was_held_for_a_while_goes_on_as_if_nothing_had_happened(
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_interrupted_program_does_not_take_itself_apart() -> None:
+    """On a node with little left that takes longer than the margin of the grace, and a kill counts as a crash."""
+    program = textwrap.dedent(
+        """
+        import atexit, time
+        from crossad import cli
+        from crossad.errors import InterruptedRun
+        def interrupted(**options):
+            print("said")
+            raise InterruptedRun("stopped", hint="again")
+        cli.cli.main = interrupted
+        atexit.register(time.sleep, 3600)
+        cli.main()
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (75, "said\n")
+    assert "error: stopped" in done.stderr

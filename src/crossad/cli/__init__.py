@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from crossad.errors import CrossadError, EnvironmentFault
+from crossad.errors import CrossadError, EnvironmentFault, InterruptedRun
 from crossad.version import __version__
 
 # verb -> one line of help; the code of verb "x" is `command` in crossad/cli/x.py (a test holds both to the same words)
@@ -103,6 +103,9 @@ def main() -> NoReturn:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
+    except InterruptedRun as error:
+        click.echo(f"error: {error}", err=True)
+        _leave(error.exit_code)
     except CrossadError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -124,3 +127,10 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: all is saved, and to take the interpreter apart with torch in it costs a busy node its grace."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
