@@ -15,6 +15,7 @@ from typing import Any
 import imagebuild
 
 NAME = "crossad"  # of the container: one a folder
+MOUNTED = "crossad-test-"  # and a process's number: names of images that its tests have mounted
 UID = 1_234_567  # of no passwd file
 WRITABLE = ("/tmp", "/cache", "/scratch", "/dev/shm")  # noqa: S108 - volumes of the container's own
 _KERNEL = (
@@ -44,11 +45,21 @@ class Image:
 def mounted(target: str) -> Iterator[Image]:
     """A target's image as a folder, for as long as it is needed."""
     name = imagebuild.image(target)
-    container = imagebuild.buildah("from", "--pull-never", "--signature-policy", imagebuild.policy(), name)
+    _remove_left()
+    words = ("--pull-never", "--signature-policy", imagebuild.policy(), "--name", f"{MOUNTED}{os.getpid()}-{target}")
+    container = imagebuild.buildah("from", *words, name)
     try:
         yield Image(name, Path(imagebuild.buildah("mount", container)))
     finally:
         imagebuild.buildah("rm", container)
+
+
+def _remove_left() -> None:
+    """Take away what sessions of tests left that were killed: their mounts would stay for ever."""
+    for name in imagebuild.buildah("containers", "--format", "{{.ContainerName}}").split():
+        process = name.removeprefix(MOUNTED).partition("-")[0]
+        if name.startswith(MOUNTED) and not Path("/proc", process).exists():
+            imagebuild.buildah("rm", name)
 
 
 @contextlib.contextmanager

@@ -35,6 +35,11 @@ class Stored:
         return _digest(self.manifest)
 
     @property
+    def id(self) -> str:
+        """What a runtime calls it by, beside its names."""
+        return _digest(self.config)
+
+    @property
     def chain(self) -> list[str]:
         """The names that containerd gives to the layers: each says what lies below."""
         found: list[str] = []

@@ -12,26 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import clusterbuild
-import imagebuild
+import yaml
 from clients import ended
 from realnode import BUCKET, RealNode
 from tinydraem import TINY_DRAEM
 
+from crossad.manifests import words
 from crossad.results.layout import RunPaths
 from crossad.results.record import Record
 
 CHART = Path(__file__).parents[2] / "charts/crossad"
 PATIENCE = 900.0  # seconds for pods on a busy machine; nothing is measured by it
 CONFIG = {**TINY_DRAEM, "target_domains": ["domain_B"], "max_epochs": 2, "max_visualizations": 1, "num_workers": 1}
-SETTINGS = """
-images: {{trainer: "{trainer}", controller: "{controller}"}}
-store: {{uri: "s3://{bucket}/runs", options: {{endpoint: "{endpoint}", region: us-east-1}}, secret: s3-credentials}}
-data: {{uri: "s3://{bucket}/images", options: {{endpoint: "{endpoint}", region: us-east-1}}}}
-volumes: {{cache: 1Gi, scratch: 1Gi, tmp: 1Gi, shm: 256Mi}}
-resources: {{gpuCount: 1, cpu: "0.6", memory: 4Gi, ephemeralStorage: 1Gi}}
-job: {{device: cpu}}
-report: {{cpu: "0.1", memory: 512Mi, graceSeconds: 30}}
-"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +33,12 @@ class World:
     node: RealNode
     namespace: str
     folder: Path
+    prefix: str = "runs"  # of the bucket: where runs live
+
+    @property
+    def store(self) -> str:
+        """Where runs live."""
+        return f"s3://{BUCKET}/{self.prefix}"
 
     def crossad(self, *words: str | Path) -> str:
         """The program on this machine, with the store's credentials and one thread; what it prints."""
@@ -57,16 +55,30 @@ class World:
         path.write_text(json.dumps({"experiment_conditions": found}))
         return path
 
-    def settings(self) -> Path:
+    def settings(self, name: str = "settings.yaml", **changes: Any) -> Path:
         """Settings of the node's cluster, which are values of the chart but for the namespace; images by digest."""
-        images = {name: self.node.runtime.load(imagebuild.image(name)) for name in imagebuild.TARGETS}
-        path = self.folder / "settings.yaml"
-        path.write_text(SETTINGS.format(bucket=BUCKET, endpoint=self.node.bucket.endpoint, **images))
+        told = {
+            "images": self.node.images,
+            "store": {"uri": self.store, "options": self.reach, "secret": "s3-credentials"},
+            "data": {"uri": f"s3://{BUCKET}/images", "options": self.reach},
+            "volumes": {"cache": "1Gi", "scratch": "1Gi", "tmp": "1Gi", "shm": "256Mi"},
+            "resources": {"gpuCount": 1, "cpu": "0.6", "memory": "4Gi", "ephemeralStorage": "1Gi"},
+            "job": {"device": "cpu"},
+            "report": {"cpu": "0.1", "memory": "512Mi", "graceSeconds": 30},
+            **changes,
+        }
+        path = self.folder / name
+        path.write_text(yaml.safe_dump(told))
         return path
 
-    def images(self) -> None:
+    @property
+    def reach(self) -> dict[str, str]:
+        """How pods reach the store."""
+        return {"endpoint": self.node.bucket.endpoint, "region": "us-east-1"}
+
+    def images(self, domains: str = "A,B") -> None:
         """Domains on this machine, and the same in the store."""
-        shape = ("--domains", "A,B", "--train", "12", "--test", "6", "--size", "32x96")
+        shape = ("--domains", domains, "--train", "12", "--test", "6", "--size", "32x96")
         self.crossad("synth", "data", *shape)
         self.crossad("data", "check", "data")  # writes the lock that both then work under
         self.crossad("data", "pack", "data", f"s3://{BUCKET}/images")
@@ -79,7 +91,7 @@ class World:
 
     def fetched(self, run: str) -> RunPaths:
         """The run as `crossad fetch` brings it."""
-        self.crossad("fetch", run, "fetched", "--store", f"s3://{BUCKET}/runs")
+        self.crossad("fetch", run, "fetched", "--store", self.store)
         return RunPaths(self.folder / "fetched", run)
 
     def jobs(self) -> dict[str, dict[str, Any]]:
@@ -109,12 +121,14 @@ class World:
         return done.stdout
 
 
+def carried(job: dict[str, Any]) -> list[str]:
+    """The names of the conditions that a Job works on."""
+    return [str(one["name"]) for one in json.loads(job["metadata"]["annotations"].get(words.CONDITIONS, "[]"))]
+
+
 def _called(job: dict[str, Any]) -> str:
     """trainer/<condition>, report or controller."""
-    metadata = job["metadata"]
-    component = str(metadata["labels"]["app.kubernetes.io/component"])
-    conditions = json.loads(metadata["annotations"].get("crossad.github.io/conditions", "[]"))
-    return "/".join([component, *(one["name"] for one in conditions)])
+    return "/".join([str(job["metadata"]["labels"][words.COMPONENT]), *carried(job)])
 
 
 def assert_equal(there: RunPaths, here: RunPaths, condition: str) -> None:

@@ -15,17 +15,18 @@ from pathlib import Path
 import authority
 import boto3
 import clusterbuild
+import imagebuild
 import network
 import planeserver
 import runtime
 import serverbuild
 import yaml
 from plane import GPU, Plane, Refused
-from processes import free_ports, running, wait_for
+from processes import Program, free_ports, running, started, wait_for
 from runtime import Runtime
 
 NAME = "n1"
-GPUS = 4
+GPUS = 8
 ACCESS, BUCKET = "tester", "lab"
 
 
@@ -36,6 +37,7 @@ class Bucket:
     endpoint: str
     secret: str
     files: Path  # the bucket's objects, as files
+    server: Program  # which tests may end and start again
 
     @property
     def credentials(self) -> str:
@@ -60,6 +62,7 @@ class RealNode:
     plane: Plane
     runtime: Runtime
     bucket: Bucket
+    images: dict[str, str]  # target of the Dockerfile -> its name by digest
 
     def namespace(self) -> str:
         """A new namespace under `restricted`, with the store's credentials as a Secret."""
@@ -88,8 +91,7 @@ class RealNode:
 def serving(folder: Path) -> Iterator[RealNode]:
     """A cluster of one node, ready to run pods."""
     with contextlib.ExitStack() as stack:
-        lock = stack.enter_context(Path("/run/crossad-node.lock").open("w"))
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        stack.enter_context(_alone(folder))
         stack.enter_context(network.bridge())
         trusted, certificate, key = authority.write(folder)
         reach = planeserver.Reach(
@@ -100,18 +102,37 @@ def serving(folder: Path) -> Iterator[RealNode]:
         plane = stack.enter_context(planeserver.serving(_made(folder / "plane"), reach))
         containers = stack.enter_context(runtime.serving(_made(folder / "runtime")))
         bucket = stack.enter_context(_store(_made(folder / "store")))
+        names = {target: imagebuild.image(target) for target in imagebuild.TARGETS}
+        images = {target: containers.load(name) for target, name in names.items()}
+        containers.forget_all_but([*names.values(), imagebuild.pause()])
         stack.enter_context(_kubelet(plane, _made(folder / "kubelet"), trusted))
-        yield RealNode(plane, containers, bucket)
+        yield RealNode(plane, containers, bucket, images)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While nobody else has a node; what a holder that was killed left mounted in its folder is taken away."""
+    with Path("/run/crossad-node.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        if before := lock.read():
+            runtime.unmount(Path(before))
+        lock.truncate(0)
+        lock.write(str(folder))
+        lock.flush()
+        yield
+        lock.truncate(0)
 
 
 @contextlib.contextmanager
 def _store(folder: Path) -> Iterator[Bucket]:
     (port,) = free_ports(1)
-    bucket = Bucket(f"http://{network.NODE}:{port}", secrets.token_hex(16), folder / "files" / BUCKET)
-    (folder / "files").mkdir()
-    words = ["--port", f"{network.NODE}:{port}", "--access", ACCESS, "--secret", bucket.secret, "--quiet"]
-    command = [str(serverbuild.build("versitygw")), *words, "posix", str(folder / "files")]
-    with running(command, folder / "versitygw.log") as process:
+    secret, files = secrets.token_hex(16), folder / "files"
+    files.mkdir()
+    words = ["--port", f"{network.NODE}:{port}", "--access", ACCESS, "--secret", secret, "--quiet"]
+    server = Program([str(serverbuild.build("versitygw")), *words, "posix", str(files)], folder / "versitygw.log")
+    bucket = Bucket(f"http://{network.NODE}:{port}", secret, files / BUCKET, server)
+    with started(server) as process:
         session = boto3.session.Session(ACCESS, bucket.secret, region_name="us-east-1")
         client = session.client("s3", endpoint_url=bucket.endpoint)
         wait_for("versitygw", lambda: _bucket(client), process)

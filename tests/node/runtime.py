@@ -6,13 +6,14 @@ import contextlib
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import imagebuild
 import layers
 import network
+from layers import Stored
 from processes import running, wait_for
 
 PROGRAMS = ("containerd", "ctr", "runc", "ip", "iptables", "buildah")
@@ -61,17 +62,38 @@ class Runtime:
     def load(self, name: str) -> str:
         """An image of buildah's, brought here unless it is; its name by digest, as a registry would give it."""
         image = layers.stored(name)
-        pinned = f"{name.rpartition(':')[0]}@{image.digest}"
-        if pinned not in self.ctr("images", "ls", "-q").split():
+        by_digest = pinned(image)
+        if by_digest not in self.ctr("images", "ls", "-q").split():
             with imagebuild.alone():
                 layers.link(image, self.ctr)
             archive = self.folder / "image.tar"
             archive.write_bytes(image.archive())
             self.ctr("images", "import", str(archive))
-            self.ctr("images", "tag", name, pinned)
+            self.ctr("images", "tag", name, by_digest)
         # a restarted containerd tells kubelet only of images whose layers it could unpack again; a change is told, too
-        self.ctr("images", "label", pinned, f"crossad.test/session={uuid.uuid4().hex}")
-        return pinned
+        self.ctr("images", "label", by_digest, f"crossad.test/session={uuid.uuid4().hex}")
+        return by_digest
+
+    def forget_all_but(self, names: Sequence[str]) -> None:
+        """Remove images of older content, and the layers that nothing is made of any more.
+
+        Layers that were linked here are nobody's rubbish for containerd: it would keep them for ever.
+        """
+        kept = [layers.stored(name) for name in names]
+        known = {name for image in kept for name in (image.name, pinned(image), image.id)}
+        for name in self.ctr("images", "ls", "-q").split():
+            if name not in known:
+                self.ctr("images", "rm", name)
+        used = {name for image in kept for name in image.chain}
+        while removed := self._unused(used):
+            for name in removed:
+                self.ctr("snapshots", "rm", name)
+
+    def _unused(self, used: Collection[str]) -> list[str]:
+        """Layers that no image that is kept has, and that none lies on."""
+        rows = [line.split() for line in self.ctr("snapshots", "ls").splitlines()[1:]]
+        below = {row[1] for row in rows if len(row) == 3}
+        return [row[0] for row in rows if row[0] not in used and row[0] not in below]
 
     def clear(self) -> None:
         """End every container, also those that an interrupted session of tests left."""
@@ -86,6 +108,11 @@ class Runtime:
             with contextlib.suppress(RuntimeError):
                 self.ctr(kind, "delete", container)
         return container not in self.ctr("containers", "ls", "-q").split()
+
+
+def pinned(image: Stored) -> str:
+    """An image's name by digest, as a registry would give it."""
+    return f"{image.name.rpartition(':')[0]}@{image.digest}"
 
 
 @contextlib.contextmanager

@@ -10,8 +10,7 @@ RUN = "night1"
 
 @pytest.mark.timeout(1800)  # the images are brought to the node first
 def test_rendered_applied_and_fetched_equals_a_local_run(world: World):
-    suite, settings = world.suite("suite.json", tiny={}), world.settings()
-    settings.write_text(f"{settings.read_text()}namespace: {world.namespace}\n")
+    suite, settings = world.suite("suite.json", tiny={}), world.settings(namespace=world.namespace)
     world.images()
     here = world.local(suite, RUN, "tiny")
     world.crossad("render", suite, "-o", "objects", "--settings", settings, "--run", RUN)
