@@ -220,8 +220,8 @@ class Connection:
 class _Reader:
     """Reads many objects by requests that the client library signs and sends, and nothing else of it has to do with.
 
-    That takes less than half of the processor time. What is not plainly an object's bytes, an error above all, is nothing for
-    here: the library asks again in full, with its retries and its errors.
+    That takes less than half of the processor time. What is not plainly an object's bytes, an error above all, is
+    nothing for here: the library asks again in full, with its retries and its errors.
     """
 
     def __init__(self, client: Any, credentials: Any) -> None:  # noqa: ANN401 - boto3's own
