@@ -78,6 +78,8 @@ FROM controller-libraries AS controller
 COPY --from=program /program /opt/crossad
 ARG VERSION=
 ARG COMMIT=
+# builders that keep layers may look at the arguments of RUN alone: without it another commit's labels come back
+RUN echo "$VERSION $COMMIT" > /opt/crossad/BUILD
 ENV CROSSAD_COMMIT=$COMMIT
 LABEL org.opencontainers.image.title="crossad" \
       org.opencontainers.image.description="crossad without torch: checks suites, creates Jobs, waits for them, writes reports" \
@@ -97,6 +99,7 @@ ENV HF_HUB_OFFLINE=1 \
     TORCHINDUCTOR_CACHE_DIR=/tmp/inductor
 ARG VERSION=
 ARG COMMIT=
+RUN echo "$VERSION $COMMIT" > /opt/crossad/BUILD
 ENV CROSSAD_COMMIT=$COMMIT
 LABEL org.opencontainers.image.title="crossad-trainer" \
       org.opencontainers.image.description="crossad with torch and CUDA: runs one condition" \
