@@ -122,7 +122,7 @@ def test_training_goes_on_while_the_store_is_away_for_half_an_hour_and_then_all_
     ((done, there),) = back
     assert done == 2 + 30, "a step a minute, none of them waited"
     assert there == before, "nothing arrived meanwhile"
-    assert outage.fault.met > 5
+    assert outage.fault.met > 1, "it was asked again"
     assert record.status == "success"
     assert quick.steps == list(range(steps))
     assert [len(keys(store, kind)) for kind in KINDS] == [1, 4, 1]
