@@ -85,9 +85,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path)
     yield made
     for process in made.started:
-        if process.poll() is None:
+        with process:  # its pipes are closed, whoever has waited for it
             process.kill()
-            process.communicate()
 
 
 def test_a_suite_runs_to_its_tree_without_a_terminal(place: Place) -> None:
