@@ -12,6 +12,7 @@ from s3servers import Place
 
 from crossad.control.pinned import pinned_settings
 from crossad.manifests import words
+from crossad.results.layout import run_key
 
 from .conftest import Helm
 
@@ -135,6 +136,8 @@ def test_status_says_what_keeps_a_run_from_beginning(life: Life) -> None:
 def test_helm_test_is_outside_the_run_and_leaves_nothing_where_it_passes(life: Life) -> None:
     notes = commands(life.release("install", a=1))
     at_work(life, 1)
+    created = run_key(RUN, "jobs/")  # the controller's note of the Job: the last that it writes before it waits
+    life.pods.until("the note of a Job", lambda: list(life.home.state.list(created)) or None)
     keys = {entry.key for entry in life.home.state.list()}
     jobs = life.jobs() | life.jobs(words.CONTROLLER)
     assert "Phase:          Succeeded" in life.type(notes["helm test"])
