@@ -17,6 +17,7 @@ from typing import Any
 from crossad.launch.state import RunState
 from crossad.manifests import words
 from crossad.results.home import Home
+from crossad.results.layout import ConditionPaths
 from crossad.results.manifest import Artifact, Manifest, finished_files, write_manifest
 from crossad.results.payload import unpack
 from crossad.results.plan import PlanEntry
@@ -33,6 +34,28 @@ def _simulation() -> ModuleType:
     sys.modules["simulation"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def simulate(entry: PlanEntry, results: Path, run: str, **changes: Any) -> ConditionPaths:
+    """Write the tree of a condition of a plan: scores of its own domains, fields of the record changed as given."""
+    domains = [entry.config["source_domain"], *entry.config["target_domains"]]
+    simulation = _simulation()
+    sim = simulation.Sim(
+        entry.name,
+        model=entry.config["model_type"],
+        source=domains[0],
+        shifts=dict(zip(domains, SHIFTS * len(domains), strict=False)),
+        images=8,
+        seed=entry.config["seed"],
+        change={
+            "condition": {"name": entry.name, "description": entry.description, "config": entry.config},
+            "condition_id": entry.condition_id,
+            "training_key": entry.training_key,
+            **changes,
+        },
+    )
+    written: ConditionPaths = simulation.write_condition(results, run, sim, pictures=True)
+    return written
 
 
 @dataclass
@@ -54,23 +77,8 @@ class SimulatedTrainer:
         return 0
 
     def _commit(self, run: str, entry: PlanEntry) -> None:
-        attempt, simulated = uuid.uuid4().hex, _simulation()
-        domains = [entry.config["source_domain"], *entry.config["target_domains"]]
-        sim = simulated.Sim(
-            entry.name,
-            model=entry.config["model_type"],
-            source=domains[0],
-            shifts=dict(zip(domains, SHIFTS * len(domains), strict=False)),
-            images=8,
-            seed=entry.config["seed"],
-            change={
-                "condition": {"name": entry.name, "description": entry.description, "config": entry.config},
-                "condition_id": entry.condition_id,
-                "training_key": entry.training_key,
-                "attempt": attempt,
-            },
-        )
-        paths = simulated.write_condition(self.folder / attempt, run, sim, pictures=True)
+        attempt = uuid.uuid4().hex
+        paths = simulate(entry, self.folder / attempt, run, attempt=attempt)
         kept = {
             path.relative_to(paths.root).as_posix(): self.home.keep(
                 path, f"attempts/{attempt}/{path.relative_to(paths.root)}"
