@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
+from background import answering
+
 # an answer instead of the server's; a connection cut before, or in the middle of, the request; an answer that is lost,
 # never comes, comes cut, damaged, half and then nothing, or in small pieces
 Kind = Literal["refuse", "cut", "cut-request", "lose", "mute", "truncate", "corrupt", "stall", "trickle"]
@@ -185,12 +187,8 @@ class _Handler(BaseHTTPRequestHandler):
 def serving(upstream: str, ignore: tuple[str, ...] = (), context: ssl.SSLContext | None = None) -> Iterator[Proxy]:
     """A running proxy."""
     proxy = Proxy(upstream, ignore, context)
-    thread = threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.ended.set()
-        proxy.shutdown()
-        proxy.server_close()
-        thread.join()
+    with answering(proxy):
+        try:
+            yield proxy
+        finally:
+            proxy.ended.set()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from background import answering
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -60,11 +61,5 @@ class _Handler(BaseHTTPRequestHandler):
 def serving(repository: str, file: str, body: bytes) -> Iterator[Hub]:
     """A running hub."""
     hub = Hub(repository, file, body)
-    thread = threading.Thread(target=hub.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with answering(hub):
         yield hub
-    finally:
-        hub.shutdown()
-        hub.server_close()
-        thread.join()

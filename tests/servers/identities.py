@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
+
+from background import answering
 
 
 class Identities(ThreadingHTTPServer):
@@ -66,11 +67,5 @@ class _Handler(BaseHTTPRequestHandler):
 def handing_out(access: str, secret: str, token: str) -> Iterator[Identities]:
     """A running service."""
     service = Identities(access, secret, token)
-    thread = threading.Thread(target=service.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with answering(service):
         yield service
-    finally:
-        service.shutdown()
-        service.server_close()
-        thread.join()
