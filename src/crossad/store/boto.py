@@ -43,11 +43,6 @@ class Connection:
         """The server's address."""
         return str(self._client.meta.endpoint_url)
 
-    @property
-    def on_aws(self) -> bool:
-        """Whether the server is Amazon's own."""
-        return _is_aws(self.endpoint)
-
     def call(self, operation: str, where: str = "", **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3's own
         """One request, with the client library's own retries; every error is one of `faults`.
 
