@@ -32,7 +32,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from certificate import RESULTS, certificate
-from pydantic_core import to_json
+from msgspec.json import encode
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests/cluster"), str(ROOT / "tests/servers")]
@@ -162,7 +162,7 @@ def raw(plane: Plane, path: str, bodies: Sequence[bytes]) -> float:
 def bodies(plan: Plan, settings: Settings, namespace: str) -> Iterator[bytes]:
     """The Jobs of a plan as bytes, in a namespace of their own."""
     for job in trainer_jobs(plan, settings.model_copy(update={"namespace": namespace})):
-        yield to_json(job)
+        yield encode(job)
 
 
 def rates(plane: Plane, plan: Plan, settings: Settings, home: Home) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from crossad.crew import spread
+from crossad.crew import begin, spread
 
 
 @pytest.mark.parametrize("threads", [1, 3, 50])
@@ -35,3 +35,16 @@ def test_an_error_is_raised_though_another_call_hangs_and_nothing_new_begins() -
     assert not hang.is_set()
     assert sorted(begun) == [0, 1]
     hang.set()
+
+
+def test_a_call_that_was_begun_gives_its_value_once_it_has_one() -> None:
+    go = threading.Event()
+    waited = begin(lambda: go.wait(30))
+    go.set()
+    assert waited() is True
+
+
+def test_the_error_of_a_call_that_was_begun_is_raised_where_it_is_waited_for() -> None:
+    waited = begin(lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        waited()

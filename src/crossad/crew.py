@@ -65,6 +65,20 @@ def spread(function: Callable[[T], R], things: Iterable[T], threads: int) -> Ite
             thread.join(max(0.0, until - time.monotonic()))
 
 
+def begin(function: Callable[[], R]) -> Callable[[], R]:
+    """Begin a call in a thread of its own; what is returned waits for its value, or raises its error."""
+    ended = SimpleQueue[_Ended[None, R]]()
+
+    def work() -> None:
+        try:
+            ended.put(((None, function()), None))
+        except BaseException as error:  # noqa: BLE001 - raised again, in the thread of whoever waits
+            ended.put((None, error))
+
+    threading.Thread(target=work, name="crossad-crew", daemon=True).start()
+    return lambda: _value(ended)[1]
+
+
 def _value(ended: SimpleQueue[_Ended[T, R]]) -> tuple[T, R]:
     value, error = ended.get()
     if error is not None:

@@ -19,14 +19,17 @@ READER = [
 
 
 def create(plane: Plane, namespace: str, name: str, run: str = "night", **more: object) -> None:
-    """A trainer Job of a run; `ending`, `conditions` (JSON), `generation`, and fields of the pod's spec."""
+    """A trainer Job of a run; `ending`, `conditions` (JSON), `generation`, `training`, and fields of the pod's spec."""
     annotations = more.pop("ending", clusterjobs.ending("runs"))
     conditions = more.pop("conditions", f'[{{"experiment": 0, "id": "{name}", "name": "any"}}]')
     labels = {words.RUN: run_hash(run), words.COMPONENT: words.TRAINER, words.CONDITION: name}
     labels[words.GENERATION] = str(more.pop("generation", 1))
+    if training := more.pop("training", ""):
+        labels[words.TRAINING] = str(training)
     job = clusterjobs.job(name, annotations, **more)  # type: ignore[arg-type]
     job["metadata"] |= {"labels": labels, "annotations": {words.CONDITIONS: conditions, words.SPEC: "abc"}}
-    job["spec"]["template"]["metadata"]["labels"] = {words.RUN: run_hash(run), words.COMPONENT: words.TRAINER}
+    told = (words.RUN, words.COMPONENT, words.TRAINING)
+    job["spec"]["template"]["metadata"]["labels"] = {one: labels[one] for one in told if one in labels}
     plane.request("POST", JOBS.path(namespace), job)
 
 
@@ -63,6 +66,20 @@ def test_each_job_of_the_run_is_told_with_its_own_pod(
     assert found["homeless"].verdict.cause is Cause.LABEL
     assert found["homeless"].conditions == ("homeless",)
     assert not found["homeless"].leaving
+
+
+def test_a_pod_that_ended_well_is_looked_at_only_for_its_log(
+    plane: Plane, namespace: str, gpu_node: str, cluster: Cluster
+) -> None:
+    create(plane, namespace, "done", ending=clusterjobs.ending(code=0), training="t1")
+    until(plane, namespace, "done", "Complete")
+
+    (seen,) = look(cluster, "night")
+    (closely,) = look(cluster, "night", training="t1")
+
+    assert (seen.verdict, seen.pod) == (closely.verdict, None)
+    assert seen.verdict.state is State.COMPLETE
+    assert closely.pod is not None
 
 
 def test_who_may_list_jobs_and_pods_alone_gets_the_same_states(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,11 +12,14 @@ from clusterjobs import ending, job
 from plane import Plane
 
 from crossad.kube.classify import QUEUE, classify
-from crossad.kube.reading import created
+from crossad.kube.forms import EventForm, JobForm, NodeForm, PodForm
+from crossad.kube.parsing import parse_page
+from crossad.kube.reading import Object, created
 from crossad.kube.resources import EVENTS, JOBS, PODS
 from crossad.kube.verdicts import Cause, State, Verdict, overdue
 
 Look = Callable[..., Verdict]
+Objects = list[Object]
 
 
 @pytest.fixture
@@ -32,6 +36,7 @@ def look(plane: Plane, namespace: str) -> Look:
             pods, events = (plane.request("GET", kind.path(namespace))["items"] for kind in (PODS, EVENTS))
             there = plane.request("GET", "/api/v1/nodes")["items"] if nodes else []
             last[:] = [classify(found, pods, events, there)]
+            assert classify(*listed([found], pods, events, there)) == last[0]
             return (last[0].cause, last[0].state) == (cause, state)
 
         try:
@@ -45,6 +50,16 @@ def look(plane: Plane, namespace: str) -> Look:
         return told
 
     return judge
+
+
+def listed(jobs: Objects, pods: Objects, events: Objects, nodes: Objects) -> tuple[Object, Objects, Objects, Objects]:
+    """The same objects as a list gives them that is read down to their forms."""
+
+    def read(items: Objects, form: type[Any]) -> Objects:
+        return parse_page(json.dumps({"items": items}).encode(), form)["items"] or []
+
+    (job_,) = read(jobs, JobForm)
+    return job_, read(pods, PodForm), read(events, EventForm), read(nodes, NodeForm)
 
 
 def on(pool: str, annotations: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
@@ -268,3 +283,19 @@ def test_objects_with_nothing_but_a_name_are_judged() -> None:
     bare = {"metadata": {"name": "a"}, "spec": {}}
     assert classify(bare).state is State.PENDING
     assert classify({**bare, "status": {"conditions": None}}).cause is Cause.NEW
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "words"),
+    [
+        ({"active": 1, "ready": 1}, State.RUNNING, "runs, or has just ended"),
+        ({"active": 1, "ready": 0}, State.STARTING, "just been created, or has just ended"),
+        ({"active": 0, "uncountedTerminatedPods": {"succeeded": ["u"]}}, State.ENDING, "is being counted"),
+        ({"succeeded": 1}, State.ENDING, "is being counted"),
+        ({"active": 0, "uncountedTerminatedPods": {"failed": ["u"]}}, State.PENDING, "no pod yet"),
+    ],
+)
+def test_of_a_pod_that_was_not_listed_its_job_tells(status: Object, state: State, words: str) -> None:
+    told = classify({"metadata": {"name": "a"}, "spec": {}, "status": {"startTime": "2026-11-26T09:00:00Z", **status}})
+    assert told.state is state
+    assert words in told.sentence

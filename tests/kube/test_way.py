@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -43,6 +44,10 @@ class _Forward(BaseHTTPRequestHandler):
         self._note()
         self.send_response(200)
         answer = json.dumps({"items": [{"metadata": {"name": "from the proxy"}}]}).encode()
+        if self.headers["Accept-Encoding"] == "gzip":
+            answer = gzip.compress(answer)
+            self.send_header("Content-Encoding", "gzip")
+            self.server.packed += 1  # type: ignore[attr-defined]
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
@@ -65,7 +70,7 @@ def _pipe(source: socket.socket, sink: socket.socket) -> None:
 def forward() -> Iterator[ThreadingHTTPServer]:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Forward) as server:
         server.daemon_threads = True
-        server.seen = []  # type: ignore[attr-defined]
+        server.seen, server.packed = [], 0  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
@@ -94,17 +99,22 @@ def test_tls_passes_a_proxy_in_a_tunnel(plane: Plane, namespace: str, forward: T
     assert forward.seen == [("CONNECT", plane.url.removeprefix("https://"))]  # type: ignore[attr-defined]
 
 
-def test_a_proxy_of_plain_http_hears_the_whole_address(
-    plane: Plane, namespace: str, forward: ThreadingHTTPServer
+@pytest.mark.parametrize(("host", "packed"), [("localhost:9", 0), ("far.example", 1)])
+def test_a_proxy_of_plain_http_hears_the_whole_address_and_what_is_far_is_packed(
+    plane: Plane, namespace: str, forward: ThreadingHTTPServer, host: str, packed: int
 ) -> None:
     address = f"http://127.0.0.1:{forward.server_port}"
-    changes = {"proxy-url": address, "server": "http://localhost:9/below"}
-    with through(plane.kubeconfig(None, namespace), namespace, **changes) as cluster:
+    file, changes = plane.kubeconfig(None, namespace), {"proxy-url": address, "server": f"http://{host}/below"}
+    config = json.loads(file.read_text())
+    config["users"][0]["user"] = {}  # no token goes to a server that is far in the clear
+    file.write_text(json.dumps(config))
+    with through(file, namespace, **changes) as cluster:
         assert cluster.gather(CONFIG_MAPS, name_of) == ["from the proxy"]
+    assert forward.packed == packed  # type: ignore[attr-defined]
     ((method, path),) = forward.seen  # type: ignore[attr-defined]
     assert (method, path.partition("?")[0]) == (
         "GET",
-        f"http://localhost:9/below/api/v1/namespaces/{namespace}/configmaps",
+        f"http://{host}/below/api/v1/namespaces/{namespace}/configmaps",
     )
 
 

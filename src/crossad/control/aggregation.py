@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 
 from crossad.errors import CrossadError
 from crossad.kube.classify import classify
-from crossad.kube.cluster import Cluster, Object
+from crossad.kube.cluster import Cluster
 from crossad.kube.once import Outcome, create_once
-from crossad.kube.reading import created
+from crossad.kube.reading import Object, created
 from crossad.kube.resources import JOBS, PODS
 from crossad.kube.verdicts import State, Verdict
 from crossad.manifests import words

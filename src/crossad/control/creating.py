@@ -8,9 +8,10 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from crossad.control.decide import Piece
-from crossad.kube.cluster import Cluster, Object
+from crossad.kube.cluster import Cluster
 from crossad.kube.faults import ObjectRefused, QuotaExceeded
 from crossad.kube.once import Outcome, create_once
+from crossad.kube.reading import Object
 from crossad.kube.resources import JOBS
 from crossad.manifests import words
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from crossad.control.facts import Told
 from crossad.control.jobs import SeenJob
@@ -37,7 +38,7 @@ class Piece:
         """The training that they share."""
         return self.entries[0].training_key
 
-    @property
+    @cached_property
     def known(self) -> Known:
         """What the Job is remembered by."""
         return self.generation, tuple(entry.condition_id for entry in self.entries)

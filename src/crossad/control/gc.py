@@ -12,6 +12,7 @@ from typing import Any
 
 from crossad.control.removal import remove
 from crossad.kube.cluster import Cluster
+from crossad.kube.forms import JobForm
 from crossad.kube.reading import Object, over
 from crossad.kube.resources import CONFIG_MAPS, JOBS, Resource
 from crossad.manifests import words
@@ -65,7 +66,7 @@ def runs(cluster: Cluster) -> list[str]:
         return (job["metadata"].get("annotations") or {}).get(words.RUN_NAME)
 
     labels = ",".join(f"{name}={value}" for name, value in words.COMMON.items())
-    return sorted({name for name in cluster.gather(JOBS, keep, labels=labels) if name})
+    return sorted({name for name in cluster.gather(JOBS, keep, labels=labels, form=JobForm) if name})
 
 
 def collect(cluster: Cluster, found: Sequence[Leftover]) -> list[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from crossad.kube.classify import classify
 from crossad.kube.cluster import Cluster
 from crossad.kube.faults import ClusterDenied
+from crossad.kube.forms import EventForm, JobForm, NodeForm, PodForm
 from crossad.kube.reading import Object, created, over, owners
 from crossad.kube.resources import EVENTS, JOBS, NODES, PODS, Resource
 from crossad.kube.verdicts import State, Verdict
@@ -18,11 +20,8 @@ from crossad.manifests import words
 from crossad.manifests.names import run_hash
 
 TELLING = ("FailedCreate", "SuccessfulCreate", "FailedMount", "FailedAttachVolume")  # reasons of events read here
-METADATA = ("name", "uid", "creationTimestamp", "deletionTimestamp")
 UNPLACED = ("nodeSelector", "affinity", "tolerations", "volumes")  # of a pod: why it has no node
-STATUS = ("phase", "reason", "message", "containerStatuses", "initContainerStatuses")
-CONDITIONS = ("PodScheduled", "DisruptionTarget")
-EVENT = ("reason", "series", "lastTimestamp", "eventTime")
+CONDITIONS = ("PodScheduled", "DisruptionTarget")  # of a pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class SeenJob:
     created: datetime  # by the cluster's clock
     leaving: bool  # it is being removed
     failed: int  # attempts that counted as failures
-    pod: str | None  # the newest pod that is still there
+    pod: str | None  # the newest pod that was looked at
     verdict: Verdict
 
 
@@ -50,7 +49,7 @@ def look(cluster: Cluster, run: str, *, why: bool = True, training: str = "") ->
         run: the run's name.
         why: read events and nodes as well, which tell why a Job has no pod and a pod no node; whoever may not read
             them gets the same states with less to say.
-        training: look only at the Jobs of this one.
+        training: look only at the Jobs of this one, and at their pods that ended well, too: their log may be wanted.
 
     Raises:
         ClusterDenied: these credentials may not list Jobs or pods.
@@ -58,11 +57,13 @@ def look(cluster: Cluster, run: str, *, why: bool = True, training: str = "") ->
     """
     ours = f"{words.RUN}={run_hash(run)},{words.COMPONENT}={words.TRAINER}"
     ours += f",{words.TRAINING}={training}" if training else ""
+    # of a pod that ended well its Job says as much, and by the end of a run nearly all are such
+    which = "" if training else "status.phase!=Succeeded"
     # pods first: a Job that ends in between is then judged by fewer pods than it has, never by none of a finished one
-    pods = _by_owner(cluster.gather(PODS, _Alike().pod, labels=ours))
-    told = [_if_allowed(cluster, EVENTS, _event, f"reason={reason}") for reason in TELLING] if why else []
+    pods = _by_owner(cluster.gather(PODS, _Alike().pod, labels=ours, fields=which, form=PodForm))
+    told = [_if_allowed(cluster, EVENTS, EventForm, f"reason={reason}") for reason in TELLING] if why else []
     events = _by_subject(event for some in told for event in some)
-    nodes = _if_allowed(cluster, NODES, _node) if why and _waits_for_node(pods) else []
+    nodes = _if_allowed(cluster, NODES, NodeForm) if why and _waits_for_node(pods) else []
 
     def keep(job: Object) -> SeenJob:
         mine = pods.get(job["metadata"]["uid"], [])
@@ -70,7 +71,8 @@ def look(cluster: Cluster, run: str, *, why: bool = True, training: str = "") ->
         about = [event for uid in subjects for event in events.get(uid, ())]
         return _seen(job, mine, classify(job, mine, about, nodes))
 
-    return sorted(cluster.gather(JOBS, keep, labels=ours), key=lambda seen: (seen.created, seen.name))
+    found = cluster.gather(JOBS, keep, labels=ours, form=JobForm)
+    return sorted(found, key=lambda seen: (seen.created, seen.name))
 
 
 def newest(seen: Iterable[SeenJob]) -> dict[str, SeenJob]:
@@ -93,7 +95,7 @@ def controller(cluster: Cluster, run: str) -> str | None:
         return None if "deletionTimestamp" in job["metadata"] or over(job) else str(job["metadata"]["name"])
 
     labels = f"{words.RUN}={run_hash(run)},{words.COMPONENT}={words.CONTROLLER}"
-    return next(filter(None, cluster.gather(JOBS, keep, labels=labels)), None)
+    return next(filter(None, cluster.gather(JOBS, keep, labels=labels, form=JobForm)), None)
 
 
 def _seen(job: Object, pods: Sequence[Object], verdict: Verdict) -> SeenJob:
@@ -124,11 +126,9 @@ def _conditions(labels: Mapping[str, str], annotations: Mapping[str, str]) -> tu
     return told or ((labels[words.CONDITION],) if words.CONDITION in labels else ())
 
 
-def _if_allowed(
-    cluster: Cluster, resource: Resource, keep: Callable[[Object], Object], fields: str = ""
-) -> list[Object]:
+def _if_allowed(cluster: Cluster, resource: Resource, form: type[Any], fields: str = "") -> list[Object]:
     try:
-        return cluster.gather(resource, keep, fields=fields)
+        return cluster.gather(resource, dict, fields=fields, form=form)
     except ClusterDenied as error:
         if error.right is None:  # not this right is missing: the credentials are no good
             raise
@@ -143,41 +143,17 @@ class _Alike:
 
     def pod(self, found: Object) -> Object:
         """A pod without what says nothing here: how it ended if it ended badly, where it may run if it has no node."""
-        metadata, spec, status = found["metadata"], found["spec"], found.get("status", {})
-        slim = {**_some(metadata, METADATA), "ownerReferences": [{"uid": uid} for uid in owners(found)]}
+        spec, status = found["spec"], found.get("status", {})
         if status.get("phase") == "Succeeded":
-            return {
-                "metadata": slim,
-                "spec": self._once({"containers": []}),
-                "status": self._once(_some(status, ["phase"])),
-            }
-        where = _some(spec, ("nodeName",) if "nodeName" in spec else UNPLACED)
-        containers = [_some(container, ("resources",)) for container in spec["containers"]]
-        conditions = [one for one in status.get("conditions") or [] if one["type"] in CONDITIONS]
-        return {
-            "metadata": slim,
-            "spec": self._once({**where, "containers": containers}),
-            "status": self._once({**_some(status, STATUS), "conditions": conditions}),
-        }
+            spec, status = {"containers": []}, {"phase": "Succeeded"}
+        elif "nodeName" in spec:
+            spec = {name: spec[name] for name in spec if name not in UNPLACED}
+        if told := status.get("conditions"):
+            status["conditions"] = [one for one in told if one["type"] in CONDITIONS]
+        return {"metadata": found["metadata"], "spec": self._once(spec), "status": self._once(status)}
 
     def _once(self, part: Object) -> Object:
         return self._kept.setdefault(repr(part), part)
-
-
-def _event(found: Object) -> Object:
-    """An event without whom it is from."""
-    about = {"uid": found.get("involvedObject", {}).get("uid", "")}
-    told = {} if found.get("reason") == "SuccessfulCreate" else _some(found, ("message",))
-    return {**_some(found, EVENT), **told, "metadata": _some(found["metadata"], METADATA), "involvedObject": about}
-
-
-def _node(found: Object) -> Object:
-    """What decides who may run on a node."""
-    return {"metadata": _some(found["metadata"], ("labels",)), "spec": _some(found.get("spec", {}), ("taints",))}
-
-
-def _some(found: Object, names: Sequence[str]) -> Object:
-    return {name: found[name] for name in names if name in found}
 
 
 def _by_owner(pods: Iterable[Object]) -> dict[str, list[Object]]:

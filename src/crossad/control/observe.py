@@ -112,7 +112,7 @@ class ClusterObserver(FarObserver):
         stuck = told.state == "ending" and self._since(job) > STUCK
         joined = {
             "device": verdict.node or "",
-            "attempt": max(told.attempt, job.failed + (job.pod is not None)),
+            "attempt": max(told.attempt, job.failed + (job.pod is not None or verdict.state is State.COMPLETE)),
             "job": job.name,
             "pod": job.pod or "",
             "cause": "" if told.state in ("done", "cancelled") else str(Cause.NODE if stuck else verdict.cause),

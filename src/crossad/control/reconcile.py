@@ -23,10 +23,11 @@ from crossad.control.noted import Noted
 from crossad.control.pinned import Assignment, Work
 from crossad.control.telling import Telling
 from crossad.errors import InterruptedRun
-from crossad.kube.cluster import Cluster, Object
+from crossad.kube.cluster import Cluster
 from crossad.kube.faults import ObjectConflict, ObjectRefused, QuotaExceeded
+from crossad.kube.forms import JobForm
 from crossad.kube.once import Outcome, create_once
-from crossad.kube.reading import over
+from crossad.kube.reading import Object, over
 from crossad.kube.resources import CONFIG_MAPS, JOBS
 from crossad.manifests import words
 from crossad.manifests.control import anchor, owned
@@ -166,7 +167,7 @@ class Reconciler:
                 found[training] = f"Job {metadata['name']} of run {run}"
 
         theirs = f"{words.COMPONENT}={words.TRAINER},{words.RUN}!={run_hash(self._run)}"
-        self._cluster.gather(JOBS, keep, labels=theirs)
+        self._cluster.gather(JOBS, keep, labels=theirs, form=JobForm)
         return found
 
     def _act(self, decision: Decision, facts: Facts) -> bool:

@@ -20,7 +20,7 @@ def classify(
 
     Args:
         job: the Job.
-        pods: at least those of the Job; others are passed over.
+        pods: at least those of the Job that did not end with 0; others are passed over.
         events: at least those about the Job and its pods; without them a quota or a policy is not seen.
         nodes: the cluster's nodes, where they may be read; they name missing labels and taints.
     """
@@ -164,6 +164,8 @@ def _refused(event: Object | None, after: datetime | None) -> Verdict | None:
 
 def _between(job: Object, mine: Sequence[Object], earlier: Object | None) -> Verdict:
     """A Job without a pod that lives: a new one, or one between two attempts; `earlier` tells of a pod that is gone."""
+    if not mine and (unseen := _unseen(job)) is not None:
+        return unseen
     if not mine and earlier is not None:
         sentence = "its last pod was taken away; the next one follows"
         return Verdict(State.RETRYING, Cause.REMOVED, sentence, since=seen(earlier))
@@ -172,8 +174,24 @@ def _between(job: Object, mine: Sequence[Object], earlier: Object | None) -> Ver
     last, how = mine[-1], endings.ended(mine[-1])
     code = endings.exit_code(last)
     if last.get("status", {}).get("phase") == "Succeeded":
-        return Verdict(
-            State.ENDING, Cause.NONE, "its pod ended with 0 and is being counted", since=created(last), exit_code=0
-        )
+        return _counted(created(last))
     sentence = f"its last attempt ended: {how.sentence}; the next one follows"
     return Verdict(State.RETRYING, how.cause, sentence, how.step, created(last), code)
+
+
+def _unseen(job: Object) -> Verdict | None:
+    """A Job that speaks of a pod which was not seen: it ended with 0, or came after the pods were looked at."""
+    status = job.get("status", {})
+    if (status.get("uncountedTerminatedPods") or {}).get("succeeded") or status.get("succeeded"):
+        return _counted(when(status.get("startTime")))
+    if not status.get("active"):
+        return None
+    if status.get("ready"):
+        return Verdict(
+            State.RUNNING, Cause.NONE, "its pod runs, or has just ended", since=when(status.get("startTime"))
+        )
+    return Verdict(State.STARTING, Cause.NEW, "its pod has just been created, or has just ended", since=created(job))
+
+
+def _counted(since: datetime | None) -> Verdict:
+    return Verdict(State.ENDING, Cause.NONE, "its pod ended with 0 and is being counted", since=since, exit_code=0)

@@ -106,6 +106,14 @@ def _context(files: str, wanted: str | None) -> tuple[str, dict[str, Any]]:
     return name, contexts[name]
 
 
+def is_near(host: str) -> bool:
+    """Whether an address is this machine's own."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @contextmanager
 def _helper_words() -> Iterator[list[str]]:
     """What the library logs, on the root logger, where a login helper fails; it goes on without credentials then."""
@@ -129,16 +137,9 @@ def _check_transport(configuration: Configuration) -> None:
     address = urlsplit(configuration.host)
     if address.scheme == "https" or not configuration.api_key:
         return
-    if address.hostname == "localhost" or _is_loopback(address.hostname or ""):
+    if is_near(address.hostname or ""):
         return
     raise ClusterBroken(
         f"{configuration.host} is not https: the token would travel in the clear",
         hint="correct `server` in the kubeconfig",
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

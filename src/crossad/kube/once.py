@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from crossad.kube.cluster import Cluster, Object
+from crossad.kube.cluster import Cluster
 from crossad.kube.faults import AlreadyExists, ClusterUnreachable
+from crossad.kube.reading import Object
 from crossad.kube.resources import Resource
 
 ROUNDS = 5  # of an object that is there when it is created and gone when it is read

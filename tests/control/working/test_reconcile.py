@@ -42,6 +42,16 @@ def patch(plane: Plane, path: str, change: dict[str, Any]) -> None:
     plane.request("PATCH", path, change, "application/merge-patch+json")
 
 
+def seen_by_the_scheduler(lab: Lab, pods: int) -> None:
+    """Wait until it has placed, or refused, each of so many pods."""
+
+    def seen(found: dict[str, Any]) -> bool:
+        words = [str(pod["status"]) for pod in found["items"]]
+        return len(words) == pods and all("PodScheduled" in one for one in words)
+
+    lab.plane.until(PODS.path(lab.namespace), seen)
+
+
 def test_a_run_comes_to_its_end_and_the_same_again_does_nothing(lab: Lab) -> None:
     lab.pin(make_plan("a", "b", "c/shared", "d/shared"))
     assert lab.work().exit_code == DONE
@@ -222,8 +232,7 @@ def test_a_job_that_does_not_start_in_time_gives_its_slot_to_the_next(lab: Lab) 
     )
     worker = lab.reconciler()
     worker.once()
-    path = PODS.path(lab.namespace)
-    lab.plane.until(path, lambda found: any("conditions" in pod["status"] for pod in found["items"]))
+    seen_by_the_scheduler(lab, 1)
     worker.once()
     assert ids(lab.jobs()) == [["a"]]
     assert lab.verdict("a") is None
@@ -246,9 +255,7 @@ def test_what_queues_for_a_full_node_keeps_its_slot_and_what_can_never_start_doe
         lab.pin(plan, **{"control.startDeadlineSeconds": 3600, "placement.nodeSelector": {"only": lab.namespace}})
         worker = lab.reconciler()
         worker.once()
-        path = PODS.path(lab.namespace)
-        full = lambda found: sum("PodScheduled" in str(pod["status"]) for pod in found["items"]) == 3  # noqa: E731
-        lab.plane.until(path, full)
+        seen_by_the_scheduler(lab, 3)
         lab.store.ahead = timedelta(seconds=3601)
         worker.once()
         causes = {job.conditions: job.verdict.cause for job in look(lab.cluster(), RUN)}
@@ -268,6 +275,7 @@ def test_what_was_taken_from_its_node_at_work_is_not_late(lab: Lab) -> None:
     lab.pin(make_plan("a", "b"), **{"control.startDeadlineSeconds": 3600, "placement.nodeSelector": {"gpu": "gone"}})
     worker = lab.reconciler()
     worker.once()
+    seen_by_the_scheduler(lab, 2)
     lit(lab.store, RUN, "a", "attempt", 30.0)
     lab.store.ahead = timedelta(seconds=3601)
     worker.once()
@@ -278,6 +286,7 @@ def test_what_was_taken_from_its_node_at_work_is_not_late(lab: Lab) -> None:
     assert RunState(lab.home, RUN).reopen("b")
     worker.once()
     assert ids(lab.jobs()) == [["a"], ["b"]]
+    seen_by_the_scheduler(lab, 2)
     lab.store.ahead = timedelta(seconds=2 * 3601)
     worker.once()
     assert lab.verdict("b") is not None, "what worked was its earlier generation"

@@ -10,6 +10,7 @@ from crossad.control.checks.ground import Ground, Kind, Object
 from crossad.control.checks.quantities import Amounts, amounts, asked, limits, shown
 from crossad.control.doctor import Told, left_out, ok, warning, wrong
 from crossad.kube.faults import ClusterDenied
+from crossad.kube.forms import NodeForm
 from crossad.kube.placement import untolerated
 from crossad.kube.resources import NODES, QUOTAS
 
@@ -33,7 +34,7 @@ class Node:
 def nodes(ground: Ground) -> Iterator[Told]:
     """Whether some node can take each kind of Job once it is empty, and how many at once."""
     try:
-        there = ground.cluster.gather(NODES, _node)
+        there = ground.cluster.gather(NODES, _node, form=NodeForm)
     except ClusterDenied as error:
         if error.right is None:
             raise
