@@ -1,14 +1,21 @@
 """P4: a suite of 10,000 conditions: check and plan it, render it, create its Jobs, look at them.
 
     python benchmarks/cluster.py
-    python benchmarks/cluster.py --conditions 1000
+    python benchmarks/cluster.py --conditions 1000 --runs 1
 
 The API server and etcd are those of the tests (`make cluster` builds them), started for this run alone and without
 controllers, so that nothing else takes their time. The raw rate is what that server takes from as many threads that
 send the same requests, to the byte, as ready-made bytes over kept connections and look at nothing but the status. A
 submission is all that `crossad submit` does with a plan until its Jobs are there: it pins plan and settings in the
 store, reads them again, lists what is there, decides, makes the Jobs, creates them, and notes them. Half of the raw
-creations come before it and half after it: the rate of a server falls as it fills. Exit code 1: a bar was missed.
+creations come before it and half after it: the rate of a server falls as it fills.
+
+The status is that of a run late in its night: so many Jobs as `control.maxActive` lets be unfinished have a pod that
+waits, the others are complete. Beside it stands that of a suite which was applied as files, all at once: each Job has a
+pod that waits; `render` warns of that way above 500 Jobs.
+
+All of it is done three times, each with a server of its own, because a machine that others share is twice as fast in
+one minute as in the next; of each figure the middle one counts. Exit code 1: a bar was missed.
 """
 
 from __future__ import annotations
@@ -20,6 +27,7 @@ import os
 import queue
 import resource
 import ssl
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -52,6 +60,7 @@ from crossad.kube.resources import JOBS, PODS, SERVICE_ACCOUNTS  # noqa: E402 - 
 from crossad.kube.target import Target  # noqa: E402 - as above
 from crossad.manifests.job import trainer_jobs  # noqa: E402 - as above
 from crossad.manifests.load import parse_settings  # noqa: E402 - as above
+from crossad.manifests.parts import Control  # noqa: E402 - as above
 from crossad.manifests.planning import make_plan  # noqa: E402 - as above
 from crossad.manifests.settings import Settings  # noqa: E402 - as above
 from crossad.results.home import BucketHome, Home  # noqa: E402 - as above
@@ -122,27 +131,32 @@ def crossad(*words: str, folder: Path) -> tuple[float, float]:
 
 
 def raw(plane: Plane, path: str, bodies: Sequence[bytes]) -> float:
-    """Seconds to create objects of ready-made bytes: threads, kept connections, nothing else."""
-    left: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    for body in bodies:
-        left.put(body)
+    """Seconds to create objects of ready-made bytes."""
+    path = f"{path}?fieldValidation=Strict&fieldManager=crossad"
+    return send_all(plane, [("POST", path, body) for body in bodies], "application/json")
+
+
+def send_all(plane: Plane, requests: Sequence[tuple[str, str, bytes]], kind: str) -> float:
+    """Seconds for requests of ready-made bytes: threads, kept connections, nothing else."""
+    left: queue.SimpleQueue[tuple[str, str, bytes]] = queue.SimpleQueue()
+    for request in requests:
+        left.put(request)
     address, context = urlsplit(plane.url).netloc, ssl.create_default_context(cafile=str(plane.ca))
     token = {"Authorization": f"Bearer {plane.tokens['admin']}"}
-    headers = {"Accept": METADATA, "User-Agent": "raw", "Content-Type": "application/json", **token}
-    path = f"{path}?fieldValidation=Strict&fieldManager=crossad"
+    headers = {"Accept": METADATA, "User-Agent": "raw", "Content-Type": kind, **token}
     bad: list[int] = []
 
     def send() -> None:
         connection = http.client.HTTPSConnection(address, context=context)
         while True:
             try:
-                body = left.get_nowait()
+                request = left.get_nowait()
             except queue.Empty:
                 return
-            connection.request("POST", path, body, headers)
+            connection.request(*request, headers)
             answer = connection.getresponse()
             answer.read()
-            if answer.status != 201:
+            if answer.status not in (200, 201):
                 bad.append(answer.status)
 
     threads = [threading.Thread(target=send) for _ in range(THREADS)]
@@ -155,7 +169,7 @@ def raw(plane: Plane, path: str, bodies: Sequence[bytes]) -> float:
 
     seconds = timed(work)
     if bad:
-        raise SystemExit(f"the server refused {len(bad)} raw creations, such as with {bad[0]}")
+        raise SystemExit(f"the server refused {len(bad)} raw requests, such as with {bad[0]}")
     return seconds
 
 
@@ -215,6 +229,22 @@ def pods(plane: Plane) -> list[bytes]:
     return cluster.gather(JOBS, keep)
 
 
+def end_all_but(plane: Plane, working: int) -> None:
+    """All Jobs but some are complete, and their pods have ended with 0, as late in a night."""
+    cluster = open_cluster(Target(str(plane.kubeconfig(None, SUBMITTED))), print)
+    names = cluster.gather(JOBS, lambda job: str(job["metadata"]["name"]))[working:]
+    when = "2026-11-26T00:00:00Z"
+    conditions = [
+        {"type": kind, "status": "True", "lastTransitionTime": when} for kind in ("SuccessCriteriaMet", "Complete")
+    ]
+    done = {"startTime": when, "completionTime": when, "succeeded": 1, "uncountedTerminatedPods": {}}
+    ended = json.dumps({"status": {**done, "conditions": conditions}}).encode()
+    requests = [("PATCH", JOBS.path(SUBMITTED, name, "status"), ended) for name in names]
+    over = json.dumps({"status": {"phase": "Succeeded"}}).encode()
+    requests += [("PATCH", PODS.path(SUBMITTED, f"{name}-x", "status"), over) for name in names]
+    send_all(plane, requests, "application/merge-patch+json")
+
+
 def looked(plane: Plane, folder: Path) -> dict[str, Any]:
     """What a process of its own says that shows the run's status once: plan, Jobs, store, table; imports included."""
     command = [sys.executable, "-c", LOOK, str(plane.kubeconfig(None, SUBMITTED)), RUN, str(folder)]
@@ -243,28 +273,43 @@ def measure(conditions: int, folder: Path) -> dict[str, Any]:
         # what a controller would make; without it no pod is admitted
         plane.request("POST", SERVICE_ACCOUNTS.path(SUBMITTED), {"metadata": {"name": "default"}})
         found |= rates(plane, plan, settings, BucketHome(FolderStore(folder / "bucket"), folder / "work"))
-        found["status_without_pods"] = looked(plane, folder)
         raw(plane, PODS.path(SUBMITTED), pods(plane))
+        found["status_all_wait"] = looked(plane, folder)
+        end_all_but(plane, Control().max_active)
         found["status"] = looked(plane, folder)
     found["status_seconds"], found["status_peak_bytes"] = found["status"]["seconds"], found["status"]["peak_bytes"]
+    found["status_all_wait_seconds"] = found["status_all_wait"]["seconds"]
     return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--conditions", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    head = certificate("P4 cluster", ("crossad", "kubernetes", "urllib3", "pydantic"))
-    with tempfile.TemporaryDirectory() as folder:
-        found = measure(arguments.conditions, Path(folder))
+    head = certificate("P4 cluster", ("crossad", "kubernetes", "urllib3", "pydantic", "msgspec"))
+    runs = []
+    for _ in range(arguments.runs):
+        with tempfile.TemporaryDirectory() as folder:
+            runs.append(measure(arguments.conditions, Path(folder)))
+    shown = (*BARS, "status_all_wait_seconds", "raw_per_second", "submit_per_second", "submit_of_raw")
+    found = {name: statistics.median(run[name] for run in runs) for name in shown}
     missed = [name for name, bar in BARS.items() if found[name] >= bar]
     missed += ["submit_of_raw"] if found["submit_of_raw"] < LEAST_RATIO else []
     bars = {**BARS, "submit_of_raw": LEAST_RATIO}
-    told = {**head, "conditions": arguments.conditions, "threads": THREADS, "bars": bars, "missed": missed, **found}
+    told = {
+        **head,
+        "conditions": arguments.conditions,
+        "threads": THREADS,
+        "bars": bars,
+        "missed": missed,
+        **found,
+        "runs": runs,
+    }
     told["versions"]["kubernetes server"] = clusterbuild.KUBERNETES
     write_json(arguments.out, {**told, "load_at_end": list(os.getloadavg())})
-    for name in (*BARS, "raw_per_second", "submit_per_second", "submit_of_raw"):
+    for name in shown:
         print(f"{name:<20} {found[name]:>14,.2f}{'  bar ' + format(bars[name], ',.1f') if name in bars else ''}")
     print(f"wrote {arguments.out}; missed: {', '.join(missed) or 'nothing'}")
     if missed:
