@@ -129,6 +129,12 @@ def test_a_failed_target_is_listed_with_its_next_step(lab: Any) -> None:
     assert "crossad data check" in text_of(index.parent / "summary.md")
 
 
+def test_a_reason_that_stands_above_already_is_left_to_screen_readers(lab: Any) -> None:
+    lab.run("night1", [lab.sim("p"), lab.sim("q", shifts={"domain_A": 2.5, "domain_B": 1.6})])
+    page = text_of(write_report(lab.results, ["night1"]))
+    assert re.findall(r'class="(reason|hidden)">not a target', page) == ["reason", "hidden"]
+
+
 def test_what_somebody_else_saw_of_a_hole_is_told_everywhere(lab: Any) -> None:
     """The cluster's reasons come as data; a failure that a trainer left is told once, in full."""
     names = ("held", "bad", "off", "gone")
