@@ -7,7 +7,7 @@ from plane import Plane
 
 from crossad.control.jobs import SeenJob, look, newest
 from crossad.kube.cluster import Cluster
-from crossad.kube.resources import JOBS
+from crossad.kube.resources import EVENTS, JOBS
 from crossad.kube.verdicts import Cause, State
 from crossad.manifests import words
 from crossad.manifests.names import run_hash
@@ -80,6 +80,17 @@ def test_a_pod_that_ended_well_is_looked_at_only_for_its_log(
     assert (seen.verdict, seen.pod) == (closely.verdict, None)
     assert seen.verdict.state is State.COMPLETE
     assert closely.pod is not None
+
+
+def test_an_event_that_names_nobody_is_passed_over(plane: Plane, namespace: str, cluster: Cluster) -> None:
+    create(plane, namespace, "homeless", nodeSelector={"gpu": "none-such"})
+    about = {"kind": "Job", "namespace": namespace, "name": "homeless"}
+    event = {"metadata": {"name": "e"}, "involvedObject": about, "reason": "FailedCreate", "message": "of nobody"}
+    plane.request("POST", EVENTS.path(namespace), {**event, "type": "Warning"})
+
+    (seen,) = look(cluster, "night")
+
+    assert "of nobody" not in seen.verdict.sentence
 
 
 def test_who_may_list_jobs_and_pods_alone_gets_the_same_states(

@@ -167,7 +167,7 @@ def _by_owner(pods: Iterable[Object]) -> dict[str, list[Object]]:
 def _by_subject(events: Iterable[Object]) -> dict[str, list[Object]]:
     grouped: dict[str, list[Object]] = defaultdict(list)
     for event in events:
-        grouped[event["involvedObject"]["uid"]].append(event)
+        grouped[event.get("involvedObject", {}).get("uid", "")].append(event)
     return grouped
 
 

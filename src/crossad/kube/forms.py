@@ -72,11 +72,15 @@ class PodForm(TypedDict, total=False):
     status: _PodStatus
 
 
+class _About(TypedDict, total=False):
+    uid: str  # whoever writes an event may leave it out
+
+
 class EventForm(TypedDict, total=False):
     """What happened to whom, and when; not who says so."""
 
     metadata: _Metadata
-    involvedObject: _Owner
+    involvedObject: _About
     reason: str
     message: str
     series: Object | None
