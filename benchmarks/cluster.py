@@ -21,25 +21,21 @@ one minute as in the next; of each figure the middle one counts. Exit code 1: a 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
-import queue
 import resource
-import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from certificate import RESULTS, certificate
+from clusterload import end_all_but, pods, raw
 from msgspec.json import encode
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +51,6 @@ from crossad.control.reconcile import Reconciler  # noqa: E402 - as above
 from crossad.control.submission import pin  # noqa: E402 - as above
 from crossad.files import write_json  # noqa: E402 - as above
 from crossad.kube.cluster import open_cluster  # noqa: E402 - as above
-from crossad.kube.connection import METADATA  # noqa: E402 - as above
 from crossad.kube.resources import JOBS, PODS, SERVICE_ACCOUNTS  # noqa: E402 - as above
 from crossad.kube.target import Target  # noqa: E402 - as above
 from crossad.manifests.job import trainer_jobs  # noqa: E402 - as above
@@ -130,49 +125,6 @@ def crossad(*words: str, folder: Path) -> tuple[float, float]:
     return seconds, used() - before
 
 
-def raw(plane: Plane, path: str, bodies: Sequence[bytes]) -> float:
-    """Seconds to create objects of ready-made bytes."""
-    path = f"{path}?fieldValidation=Strict&fieldManager=crossad"
-    return send_all(plane, [("POST", path, body) for body in bodies], "application/json")
-
-
-def send_all(plane: Plane, requests: Sequence[tuple[str, str, bytes]], kind: str) -> float:
-    """Seconds for requests of ready-made bytes: threads, kept connections, nothing else."""
-    left: queue.SimpleQueue[tuple[str, str, bytes]] = queue.SimpleQueue()
-    for request in requests:
-        left.put(request)
-    address, context = urlsplit(plane.url).netloc, ssl.create_default_context(cafile=str(plane.ca))
-    token = {"Authorization": f"Bearer {plane.tokens['admin']}"}
-    headers = {"Accept": METADATA, "User-Agent": "raw", "Content-Type": kind, **token}
-    bad: list[int] = []
-
-    def send() -> None:
-        connection = http.client.HTTPSConnection(address, context=context)
-        while True:
-            try:
-                request = left.get_nowait()
-            except queue.Empty:
-                return
-            connection.request(*request, headers)
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status not in (200, 201):
-                bad.append(answer.status)
-
-    threads = [threading.Thread(target=send) for _ in range(THREADS)]
-
-    def work() -> None:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    seconds = timed(work)
-    if bad:
-        raise SystemExit(f"the server refused {len(bad)} raw requests, such as with {bad[0]}")
-    return seconds
-
-
 def bodies(plan: Plan, settings: Settings, namespace: str) -> Iterator[bytes]:
     """The Jobs of a plan as bytes, in a namespace of their own."""
     for job in trainer_jobs(plan, settings.model_copy(update={"namespace": namespace})):
@@ -216,35 +168,6 @@ def rates(plane: Plane, plan: Plan, settings: Settings, home: Home) -> dict[str,
     }
 
 
-def pods(plane: Plane) -> list[bytes]:
-    """A pod for every Job, as the Job controller would make it."""
-    cluster = open_cluster(Target(str(plane.kubeconfig(None, SUBMITTED))), print)
-
-    def keep(job: dict[str, Any]) -> bytes:
-        told, template = job["metadata"], job["spec"]["template"]
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": told["name"], "uid": told["uid"], "controller": True}
-        metadata = {**template["metadata"], "name": f"{told['name']}-x", "ownerReferences": [owner]}
-        return json.dumps({"metadata": metadata, "spec": template["spec"]}).encode()
-
-    return cluster.gather(JOBS, keep)
-
-
-def end_all_but(plane: Plane, working: int) -> None:
-    """All Jobs but some are complete, and their pods have ended with 0, as late in a night."""
-    cluster = open_cluster(Target(str(plane.kubeconfig(None, SUBMITTED))), print)
-    names = cluster.gather(JOBS, lambda job: str(job["metadata"]["name"]))[working:]
-    when = "2026-11-26T00:00:00Z"
-    conditions = [
-        {"type": kind, "status": "True", "lastTransitionTime": when} for kind in ("SuccessCriteriaMet", "Complete")
-    ]
-    done = {"startTime": when, "completionTime": when, "succeeded": 1, "uncountedTerminatedPods": {}}
-    ended = json.dumps({"status": {**done, "conditions": conditions}}).encode()
-    requests = [("PATCH", JOBS.path(SUBMITTED, name, "status"), ended) for name in names]
-    over = json.dumps({"status": {"phase": "Succeeded"}}).encode()
-    requests += [("PATCH", PODS.path(SUBMITTED, f"{name}-x", "status"), over) for name in names]
-    send_all(plane, requests, "application/merge-patch+json")
-
-
 def looked(plane: Plane, folder: Path) -> dict[str, Any]:
     """What a process of its own says that shows the run's status once: plan, Jobs, store, table; imports included."""
     command = [sys.executable, "-c", LOOK, str(plane.kubeconfig(None, SUBMITTED)), RUN, str(folder)]
@@ -273,9 +196,10 @@ def measure(conditions: int, folder: Path) -> dict[str, Any]:
         # what a controller would make; without it no pod is admitted
         plane.request("POST", SERVICE_ACCOUNTS.path(SUBMITTED), {"metadata": {"name": "default"}})
         found |= rates(plane, plan, settings, BucketHome(FolderStore(folder / "bucket"), folder / "work"))
-        raw(plane, PODS.path(SUBMITTED), pods(plane))
+        submitted = open_cluster(Target(str(plane.kubeconfig(None, SUBMITTED))), print)
+        raw(plane, PODS.path(SUBMITTED), pods(submitted))
         found["status_all_wait"] = looked(plane, folder)
-        end_all_but(plane, Control().max_active)
+        end_all_but(plane, submitted, Control().max_active)
         found["status"] = looked(plane, folder)
     found["status_seconds"], found["status_peak_bytes"] = found["status"]["seconds"], found["status"]["peak_bytes"]
     found["status_all_wait_seconds"] = found["status_all_wait"]["seconds"]
