@@ -83,6 +83,13 @@ def run(desk: Path, command: list[str], folder: Path) -> subprocess.CompletedPro
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+def test_pages_that_messages_send_people_to_are_there() -> None:
+    texts = (path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    named = {page for text in texts for page in re.findall(r"\bdocs/[\w.-]+\.md", text)}
+    assert "docs/settings.md" in named
+    assert sorted(page for page in named if not (ROOT / page).is_file()) == []
+
+
 @pytest.mark.parametrize("name", SHELL_PAGES)
 def test_the_shell_blocks_of_a_page_run_in_their_order(name: str, desk: Path, tmp_path: Path) -> None:
     texts = [block.text for block in blocks_of(name) if block.runs and block.language == "bash"]

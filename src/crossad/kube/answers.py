@@ -143,7 +143,7 @@ _no_namespace = _simple(
 _policy = _simple(
     faults.ObjectRefused,
     "a policy of the cluster refuses it",
-    "change the settings that the sentence names (docs/cluster.md), or ask who runs the cluster",
+    "change the settings that the sentence names (docs/settings.md), or ask who runs the cluster",
 )
 _invalid = _simple(
     faults.ObjectRefused, "the server does not accept the object", "correct what the sentence names in the settings"

@@ -72,7 +72,8 @@ def _from_files(target: Target, environ: Mapping[str, str], configuration: Confi
     files = target.files(environ)
     if not any(Path(file).expanduser().is_file() for file in files.split(":") if file):
         raise MissingInputError(
-            f"no kubeconfig file: {files}", hint="name one: --kubeconfig FILE, or set KUBECONFIG; see docs/cluster.md"
+            f"no kubeconfig file: {files}",
+            hint="name one: --kubeconfig FILE, or set KUBECONFIG; see docs/kubernetes.md",
         )
     try:
         context, settings = _context(files, target.context)
