@@ -55,11 +55,13 @@ RUN cd /source \
 
 FROM python AS controller-libraries
 COPY requirements/build.txt requirements/install.sh requirements/controller.txt /opt/lock/
-# without what nothing here imports: a second Kubernetes client, descriptions of AWS services other than storage and
-# sign-in, tests, stubs, and the compiled form of 900 modules of which a process loads a few
+# without what nothing here imports: a second Kubernetes client and what that stands on, descriptions of AWS services
+# other than storage and sign-in, numpy's compilers, tests, stubs, and the compiled form of 900 modules of which a
+# process loads a few
 RUN --mount=type=secret,id=ca /opt/lock/install.sh /opt/lock/controller.txt \
     && cd /opt/crossad/lib/python3.11/site-packages \
-    && rm -rf kubernetes/aio kubernetes/client/api/__pycache__ kubernetes/client/models/__pycache__ \
+    && rm -rf aiohappyeyeballs aiohttp aiohttp_retry aiosignal frozenlist multidict propcache yarl \
+    && rm -rf numpy/f2py numpy/_core/include kubernetes/aio kubernetes/client/api/__pycache__ kubernetes/client/models/__pycache__ \
     && find numpy -depth -type d -name tests -exec rm -rf {} \; \
     && find . -name '*.pyi' -delete \
     && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts ! -name 'sso*' ! -name signin -exec rm -rf {} +

@@ -5,8 +5,8 @@
 
 The API server and etcd are those of the tests (`make cluster` builds them), started for this run alone and without
 controllers, so that nothing else takes their time. The raw rate is what that server takes from as many threads that
-send the same requests, to the byte, as ready-made bytes over kept connections and look at nothing but the status. A
-submission is all that `crossad submit` does with a plan until its Jobs are there: it pins plan and settings in the
+send the same requests, to the byte, as ready-made bytes by libcurl on kept connections, and see nothing but the status.
+A submission is all that `crossad submit` does with a plan until its Jobs are there: it pins plan and settings in the
 store, reads them again, lists what is there, decides, makes the Jobs, creates them, and notes them. Half of the raw
 creations come before it and half after it: the rate of a server falls as it fills.
 
@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    head = certificate("P4 cluster", ("crossad", "kubernetes", "urllib3", "pydantic", "msgspec"))
+    head = certificate("P4 cluster", ("crossad", "kubernetes", "pycurl", "pydantic", "msgspec"))
     runs = []
     for _ in range(arguments.runs):
         with tempfile.TemporaryDirectory() as folder:

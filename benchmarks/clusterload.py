@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import queue
-import ssl
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+import pycurl
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests/cluster")]
 
@@ -35,23 +34,28 @@ def send_all(plane: Plane, requests: Sequence[tuple[str, str, bytes]], kind: str
     left: queue.SimpleQueue[tuple[str, str, bytes]] = queue.SimpleQueue()
     for request in requests:
         left.put(request)
-    address, context = urlsplit(plane.url).netloc, ssl.create_default_context(cafile=str(plane.ca))
-    token = {"Authorization": f"Bearer {plane.tokens['admin']}"}
-    headers = {"Accept": METADATA, "User-Agent": "raw", "Content-Type": kind, **token}
+    headers = [f"Accept: {METADATA}", "User-Agent: raw", f"Content-Type: {kind}", "Expect:"]
+    headers.append(f"Authorization: Bearer {plane.tokens['admin']}")
     bad: list[int] = []
 
     def send() -> None:
-        connection = http.client.HTTPSConnection(address, context=context)
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.CAINFO, str(plane.ca))
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.HTTPHEADER, headers)
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.WRITEFUNCTION, lambda part: None)
         while True:
             try:
-                request = left.get_nowait()
+                method, path, body = left.get_nowait()
             except queue.Empty:
                 return
-            connection.request(*request, headers)
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status not in (200, 201):
-                bad.append(answer.status)
+            curl.setopt(pycurl.URL, plane.url + path)
+            curl.setopt(pycurl.POSTFIELDS, body)
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+            curl.perform()
+            if (status := curl.getinfo(pycurl.RESPONSE_CODE)) not in (200, 201):
+                bad.append(status)
 
     threads = [threading.Thread(target=send) for _ in range(THREADS)]
 

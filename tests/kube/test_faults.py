@@ -73,6 +73,16 @@ def test_a_job_whose_creation_was_not_answered_is_found_by_name(behind: Cluster,
     assert jobs_of(behind) == ["a"]
 
 
+def test_a_creation_is_not_sent_again_behind_our_back_where_a_kept_connection_ends(
+    behind: Cluster, proxy: faultproxy.Proxy
+) -> None:
+    assert create(behind, "first") is Outcome.CREATED
+    proxy.add("lose", "POST", times=1)
+    creation = create_once(behind, JOBS, clusterjobs.job("a"), clusterjobs.HASH)
+    assert (creation.outcome, "answer was lost" in creation.why) == (Outcome.CREATED, True)
+    assert proxy.count("POST") == 3
+
+
 def test_a_page_in_place_of_an_answer_is_no_creation(behind: Cluster, proxy: faultproxy.Proxy) -> None:
     proxy.add("refuse", "POST", times=1, status=200, body=b"<html><body>Please log in</body></html>")
     creation = create_once(behind, JOBS, clusterjobs.job("a"), clusterjobs.HASH, brief=True)

@@ -17,6 +17,7 @@ from clients import name_of
 from plane import Plane
 
 from crossad.kube.cluster import Cluster, open_cluster
+from crossad.kube.faults import ClusterBroken
 from crossad.kube.resources import CONFIG_MAPS
 from crossad.kube.target import Target
 
@@ -124,3 +125,18 @@ def test_a_server_below_a_path_is_asked_there(plane: Plane, namespace: str, prox
     with through(plane.kubeconfig(None, namespace), namespace, server=server) as cluster:
         assert cluster.gather(CONFIG_MAPS, name_of) == []
     assert proxy.count("GET") == 1
+
+
+def test_a_server_is_known_by_the_name_that_the_kubeconfig_gives_it(plane: Plane, namespace: str) -> None:
+    with through(plane.kubeconfig(None, namespace), namespace, **{"tls-server-name": "kubernetes.default"}) as cluster:
+        cluster.post(CONFIG_MAPS, BODY)
+        assert "a" in cluster.gather(CONFIG_MAPS, name_of)
+
+
+def test_a_server_of_another_name_is_not_talked_to(plane: Plane, namespace: str) -> None:
+    changes = {"tls-server-name": "elsewhere.example"}
+    with (
+        through(plane.kubeconfig(None, namespace), namespace, **changes) as cluster,
+        pytest.raises(ClusterBroken, match="certificate is not trusted"),
+    ):
+        cluster.gather(CONFIG_MAPS, name_of)

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 from crossad.errors import CrossadError
@@ -48,7 +49,7 @@ def redacted(text: str) -> str:
     return line if len(line) <= LONGEST_TOLD else line[: LONGEST_TOLD - 1] + "…"
 
 
-def read(operation: str, where: str, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+def read(operation: str, where: str, status: int, headers: Mapping[str, str] | Message, body: bytes) -> Answer:
     """The refusal that a response is; a body that is no Status object counts as the words of something in between."""
     try:
         told: Any = json.loads(body)

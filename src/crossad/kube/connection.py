@@ -1,9 +1,8 @@
 """The connection to an API server: JSON bytes out and in, every error one of `faults`.
 
-The client library does what it is good at (kubeconfig, certificates, tokens, the pool of connections); its typed models
-are not used: they refuse fields that they do not know, cost ten times the time, and a Job here is a plain dict anyway.
-Nor is its way of sending: a client that creates Jobs on the API server's own machine takes the time that it uses from
-the server, and half of it went there.
+The client library does what it is good at (kubeconfig, certificates, tokens); its typed models are not used: they
+refuse fields that they do not know, cost ten times the time, and a Job here is a plain dict anyway. Nor is its way of
+sending: `wire.py` does that.
 """
 
 from __future__ import annotations
@@ -16,23 +15,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from crossad.errors import CrossadError
 from crossad.kube.answers import fault, read
-from crossad.kube.credentials import configure, is_near
+from crossad.kube.credentials import configure
 from crossad.kube.faults import ClusterBroken, ClusterDenied, ClusterUnreachable
 from crossad.kube.target import Place, Target
+from crossad.kube.wire import Wire, WireError
 from crossad.version import __version__
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
-    from urllib3 import HTTPConnectionPool
 
 WHOLE = "application/json"
 METADATA = f"{WHOLE};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{WHOLE}"  # a third of the bytes, and of the work
 TOKEN_SECONDS = 2.0  # between two looks at whether the token is another one now
-CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0  # the latter between two bytes of an answer
 
 
 @dataclass(frozen=True)
@@ -48,22 +46,7 @@ class _Client:
     """Credentials, and the connections that were made with them."""
 
     configuration: Configuration
-    pool: HTTPConnectionPool
-    base: str  # of the server's paths
-    encoding: str  # of answers: packed, a list is a twentieth of its bytes; near, packing takes longer than sending
-
-    @classmethod
-    def of(cls, configuration: Configuration) -> _Client:
-        from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415 - an extra
-        from urllib3 import Timeout  # noqa: PLC0415 - an extra
-
-        host = configuration.host
-        manager, address = RESTClientObject(configuration).pool_manager, urlsplit(host)
-        # a proxy is asked for a tunnel, but for plain HTTP it wants to hear the whole address
-        base = host if manager.proxy and address.scheme == "http" else address.path.rstrip("/")
-        waits = {"timeout": Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)}
-        encoding = "identity" if is_near(address.hostname or "") else "gzip"
-        return cls(configuration, manager.connection_from_url(host, waits), base, encoding)
+    wire: Wire
 
 
 class Connection:
@@ -112,31 +95,25 @@ class Connection:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.pool.close()
+        self._client.wire.close()
 
     def _once(self, client: _Client, method: str, url: str, body: bytes | None, what: str, accept: str) -> Reply:
-        from urllib3 import exceptions as http  # noqa: PLC0415 - an extra
-
-        headers = {"Accept": accept, "Accept-Encoding": client.encoding, "User-Agent": f"crossad/{__version__}"}
+        headers = [f"Accept: {accept}", f"User-Agent: crossad/{__version__}"]
         if token := self._token(client):
-            headers["Authorization"] = token
+            headers.append(f"Authorization: {token}")
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers += ["Content-Type: application/json", "Expect:"]
         what = what or f"{method} {url}"
         try:
-            answer = client.pool.urlopen(
-                method, client.base + url, body, headers, redirect=False, assert_same_host=False
-            )
-        except http.SSLError as error:
-            raise self._untrusted(str(error), what) from error
-        except (http.NewConnectionError, http.ConnectTimeoutError, http.ProxyError) as error:
-            raise self._silent(error, what, sent=False) from error
-        except (http.HTTPError, OSError) as error:
-            raise self._silent(error, what, sent=True) from error
+            answer = client.wire.send(method, url, headers, body)
+        except WireError as error:
+            if error.tls:
+                raise self._untrusted(error, what) from error
+            raise self._silent(error, what) from error
         if 200 <= answer.status < 300:
             self._worked = True
-            return Reply(answer.data, tuple(_warnings(answer.headers.getlist("Warning"))))
-        raise fault(read(what, str(self.place), answer.status, answer.headers, answer.data))
+            return Reply(answer.body, tuple(_warnings(answer.headers.get_all("Warning", []))))
+        raise fault(read(what, str(self.place), answer.status, answer.headers, answer.body))
 
     def _token(self, client: _Client) -> str | None:
         """The token, which the library reads from where it came; that costs more than sending a request."""
@@ -155,24 +132,24 @@ class Connection:
 
     def _connect(self) -> tuple[_Client, Place]:
         configuration, place = configure(self._target, self._environ)
-        return _Client.of(configuration), place
+        return _Client(configuration, Wire(configuration)), place
 
-    def _untrusted(self, reason: str, what: str) -> CrossadError:
-        if "CERTIFICATE_VERIFY_FAILED" in reason:
+    def _untrusted(self, error: WireError, what: str) -> CrossadError:
+        if error.untrusted:
             return ClusterBroken(
-                f"{what} at {self.place}: the server's certificate is not trusted: {_reason(reason)}",
+                f"{what} at {self.place}: the server's certificate is not trusted: {_reason(str(error))}",
                 hint="certificate-authority of this cluster in the kubeconfig must be the server's own",
             )
         return ClusterUnreachable(
-            f"{what} at {self.place}: no TLS with this server: {_reason(reason)}",
+            f"{what} at {self.place}: no TLS with this server: {_reason(str(error))}",
             hint="is something else listening there, or a proxy in between?",
         )
 
-    def _silent(self, error: Exception, what: str, *, sent: bool) -> ClusterUnreachable:
+    def _silent(self, error: WireError, what: str) -> ClusterUnreachable:
         return ClusterUnreachable(
-            f"{what} at {self.place}: no whole answer ({_words(type(error).__name__)})",
+            f"{what} at {self.place}: no whole answer ({_reason(str(error))})",
             hint="is the API server running, and reachable from here? Run again: nothing was lost",
-            sent=sent,
+            sent=error.sent,
         )
 
 
@@ -195,8 +172,3 @@ def _warnings(headers: Sequence[str]) -> list[str]:
 
 def _reason(text: str) -> str:
     return " ".join(text.split())[-200:]
-
-
-def _words(name: str) -> str:
-    """`ReadTimeoutError` as words: read timeout error."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name).lower()

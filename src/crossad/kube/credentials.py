@@ -21,8 +21,6 @@ from crossad.kube.target import HOST, Place, Target
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
 
-POOL = 32  # connections kept open; more threads than that wait
-
 
 def configure(target: Target, environ: Mapping[str, str]) -> tuple[Configuration, Place]:
     """The library's configuration, read now, and where it leads.
@@ -39,7 +37,7 @@ def configure(target: Target, environ: Mapping[str, str]) -> tuple[Configuration
         raise EnvironmentFault(
             "the Kubernetes client library is not installed", hint="pip install 'crossad[cluster]'"
         ) from error
-    configuration = Configuration(retries=False, connection_pool_maxsize=POOL)  # asking again is patience's
+    configuration = Configuration(retries=False)  # asking again is patience's
     load = _from_pod if target.inside(environ) else _from_files
     place = load(target, environ, configuration)
     _check_transport(configuration)
