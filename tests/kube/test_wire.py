@@ -1,4 +1,4 @@
-"""One thing that no server shows: whoever waits for an answer can be stopped."""
+"""What no API server shows: one that says nothing, and one that is not there."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import Message
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -88,17 +89,17 @@ class Wire:
             curl.setopt(pycurl.HTTPGET, 1)
         else:
             # read, not handed over: libcurl sends what it holds a second time where a kept connection ends meanwhile
-            left = [body, b""]
             curl.setopt(pycurl.POST, 1)
             curl.setopt(pycurl.POSTFIELDSIZE, len(body))
-            curl.setopt(pycurl.READFUNCTION, _reader(left))
+            curl.setopt(pycurl.READFUNCTION, BytesIO(body).read)
         curl.setopt(pycurl.CUSTOMREQUEST, method)
         try:
             curl.perform()
             answer = Answer(curl.getinfo(pycurl.RESPONSE_CODE), _headers(head), b"".join(got))
         except pycurl.error as error:
+            sent = curl.getinfo(pycurl.REQUEST_SIZE) > 0
             curl.close()
-            raise _fault(error) from error
+            raise _fault(error, sent=sent) from error
         except BaseException:  # Ctrl-C
             curl.close()
             raise
@@ -120,14 +121,6 @@ class Wire:
         for option, value in self._options:
             curl.setopt(option, value)
         return curl
-
-
-def _reader(left: list[bytes]) -> Any:  # noqa: ANN401 - as libcurl calls it
-    def read(size: int) -> bytes:
-        part, left[0] = left[0][:size], left[0][size:]
-        return part
-
-    return read
 
 
 def _options(configuration: Configuration) -> list[tuple[int, Any]]:
@@ -177,12 +170,9 @@ def _headers(lines: Sequence[bytes]) -> Message:
     return found
 
 
-def _fault(error: Exception) -> WireError:
+def _fault(error: Exception, *, sent: bool) -> WireError:
     import pycurl  # noqa: PLC0415 - an extra
 
     code, told = error.args[0], str(error.args[1] if len(error.args) > 1 else "")
-    unsent = (pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_RESOLVE_PROXY)
     untrusted = code in (pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT)
-    return WireError(
-        told, sent=code not in unsent, untrusted=untrusted, tls=untrusted or code == pycurl.E_SSL_CONNECT_ERROR
-    )
+    return WireError(told, sent=sent, untrusted=untrusted, tls=untrusted or code == pycurl.E_SSL_CONNECT_ERROR)
